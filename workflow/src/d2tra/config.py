@@ -1,0 +1,182 @@
+"""The study, and everything in config/: read once, closed (an unknown key is an error), named by its file."""
+
+from __future__ import annotations
+
+import datetime as dt
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from d2tra.errors import StudyError, nearest
+
+PROJECT = Path(__file__).resolve().parents[3]
+Policy = Literal["unknown", "assume_met", "global_above_50", "ignore"]
+Baseline = Literal["first_bts", "diagnosis", "index"]
+Model = TypeVar("Model", bound="Closed")
+
+
+class Closed(BaseModel):
+    """A section of config in which an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cohort(Closed):
+    """Who belongs to a cohort; the keys after `name`, in the order written, are the selection flow."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    disease: Literal["RA", "PsA"] | None = None
+    sites: list[str] | None = None
+    sequence: tuple[int, int] | None = None
+    started_bts: bool = True
+    age_min: int | None = 18
+    has_visit: bool = False
+
+    def steps(self) -> dict[str, Any]:
+        """Returns criterion → value in the order of the file, then the defaults that the file leaves out."""
+        stated = [key for key in self.model_fields_set if key != "name"]
+        written = sorted(stated, key=list(self._order).index) if self._order else stated
+        rest = [key for key in ("disease", "started_bts", "age_min", "has_visit") if key not in written]
+        return {key: getattr(self, key) for key in [*written, *rest] if getattr(self, key) not in (None, False)}
+
+    _order: tuple[str, ...] = ()
+
+    @classmethod
+    def in_order(cls, section: dict[str, Any]) -> Cohort:
+        cohort = cls.model_validate(section)
+        object.__setattr__(cohort, "_order", tuple(section))
+        return cohort
+
+
+class Study(Closed):
+    """The protocol: one YAML. Required: title, sites, cohorts, definitions, seed."""
+
+    name: str
+    title: str
+    sites: list[str] = Field(min_length=1)
+    cohorts: list[Cohort] = Field(min_length=1)
+    definitions: list[str] = Field(min_length=1)
+    seed: int
+    data_cut_date: dt.date | None = None
+    models: list[str] = ["univariable"]
+    tables: list[str] | Literal["all"] = "all"
+    figures: list[str] | Literal["all"] = "all"
+    published: str | None = None
+    release: list[str] = ["local_audit"]
+    if_criterion_3_unrecorded: Policy = "unknown"
+    baseline: Baseline = "first_bts"
+    severity_score: list[str] = ["das28_esr", "das28_crp"]
+
+    @field_validator("cohorts", mode="before")
+    @classmethod
+    def _keep_order(cls, cohorts: Any) -> Any:
+        return [Cohort.in_order(c) if isinstance(c, dict) else c for c in cohorts] if isinstance(cohorts, list) else cohorts
+
+    def cohort(self, name: str) -> Cohort:
+        """Returns the cohort of that name; raises StudyError that names the study's cohorts."""
+        for cohort in self.cohorts:
+            if cohort.name == name:
+                return cohort
+        known = ", ".join(cohort.name for cohort in self.cohorts)
+        raise StudyError(f"study {self.name} has no cohort {name!r}; its cohorts: {known}.")
+
+
+def load_yaml(path: str | Path) -> Any:
+    """Returns what a YAML file holds; StudyError with file, line and column where it is no YAML."""
+    path = Path(path)
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+    except FileNotFoundError as problem:
+        raise StudyError(f"{path}: no such file.") from problem
+    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+        mark = getattr(problem, "problem_mark", None)
+        where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
+        raise StudyError(f"{path}{where}: not readable as YAML ({getattr(problem, 'problem', problem)}).") from problem
+
+
+def parse(model: type[Model], section: Any, where: str | Path) -> Model:
+    """Returns the checked section; StudyError naming the file, the key, what is allowed and the nearest valid key."""
+    if not isinstance(section, dict):
+        raise StudyError(f"{where}: a mapping of keys to values is expected, found {type(section).__name__}.")
+    try:
+        return model.model_validate(section)
+    except ValidationError as problem:
+        raise StudyError("\n".join(_in_words(model, error, where) for error in problem.errors())) from None
+
+
+def _in_words(model: type[BaseModel], error: Any, where: str | Path) -> str:
+    path = [str(part) for part in error["loc"] if not str(part).startswith(("function-", "list["))]
+    key = ".".join(path)
+    if error["type"] == "extra_forbidden":
+        siblings = _keys_at(model, path[:-1])
+        listed = f" Keys known there: {', '.join(siblings)}." if siblings else ""
+        return f"{where}: unknown key {key!r}{nearest(path[-1], siblings)}{listed}"
+    if error["type"] == "missing":
+        return f"{where}: required key {key!r} is missing."
+    return f"{where}: key {key!r}: {error['msg'].removeprefix('Value error, ')} (found {error['input']!r})."
+
+
+def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
+    """The keys of the section that `path` leads to, as far as the models tell."""
+    for part in path:
+        if part.isdigit():
+            continue
+        field = model.model_fields.get(part)
+        inner = next((m for m in _models_in(field.annotation)), None) if field else None
+        if inner is None:
+            return []
+        model = inner
+    return list(model.model_fields)
+
+
+def _models_in(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [found for part in getattr(annotation, "__args__", ()) for found in _models_in(part)]
+
+
+def find(kind: str, name: str) -> Path:
+    """Returns the file of a named thing of config/<kind>/ (`sites`, `studies`, `definitions`, `models` …).
+
+    `name` is a stem, or a path to a .yaml anywhere. A stem is looked for in config/ of the folder of the command,
+    then in the config/ shipped with the project. StudyError names the nearest known stem.
+    """
+    if name.endswith((".yaml", ".yml")):
+        if Path(name).is_file():
+            return Path(name)
+        raise StudyError(f"{name}: no such file (asked for among {kind}).")
+    folders = [Path("config") / kind, PROJECT / "config" / kind]
+    for folder in folders:
+        if (folder / f"{name}.yaml").is_file():
+            return folder / f"{name}.yaml"
+    known = sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
+    raise StudyError(f"no {name}.yaml in config/{kind}/{nearest(name, known)} Known: {', '.join(known)}.")
+
+
+def load_study(name: str) -> Study:
+    """Returns the study of that name or path; its `name` is the stem of its file, its results folder too."""
+    path = find("studies", name)
+    section = load_yaml(path)
+    if not isinstance(section, dict):
+        raise StudyError(f"{path}: a study is a mapping of keys to values.")
+    study = parse(Study, {**section, "name": path.stem}, path)
+    for cohort in study.cohorts:
+        if sum(c.name == cohort.name for c in study.cohorts) > 1:
+            raise StudyError(f"{path}: key 'cohorts': two cohorts are named {cohort.name!r}.")
+    return study
+
+
+def setting(name: str) -> dict[str, Any]:
+    """Returns one shipped settings file, e.g. `scores`, `exposure`, `release`; a file of that name in the
+    command's own config/ comes first."""
+    local = Path("config") / f"{name}.yaml"
+    settings: dict[str, Any] = load_yaml(local if local.is_file() else PROJECT / "config" / f"{name}.yaml")
+    return settings
+
+
+def codelist(name: str) -> Path:
+    """Returns the path of a code list, the command's own config/codelists/ first."""
+    local = Path("config") / "codelists" / f"{name}.csv"
+    return local if local.is_file() else PROJECT / "config" / "codelists" / f"{name}.csv"

@@ -1,0 +1,96 @@
+"""Reading and writing. Every writer writes to a temporary name, flushes it to disk, and renames."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import uuid
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from d2tra.errors import StudyError
+
+
+def read(path: str | Path) -> pl.DataFrame:
+    """Returns a frame that this program wrote earlier (.parquet, or .csv with dates and numbers recognised)."""
+    path = Path(path)
+    if path.suffix == ".parquet":
+        return pl.read_parquet(path)
+    return pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
+
+
+def read_json(path: str | Path) -> Any:
+    """Returns what a .json file holds."""
+    return json.loads(Path(path).read_text(encoding="utf-8"))
+
+
+def read_folder(folder: str | Path) -> dict[str, pl.DataFrame]:
+    """Returns every .parquet of a folder by its stem, sorted; a table that the site does not have is no key."""
+    return {path.stem: pl.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))}
+
+
+def write(frame: pl.DataFrame, path: str | Path) -> None:
+    """Writes a frame as .parquet or .csv (by the name's end), whole or not at all."""
+    path = Path(path)
+    if path.suffix == ".parquet":
+        _whole(path, lambda new: frame.write_parquet(new, compression="zstd", statistics=False))
+    elif path.suffix == ".csv":
+        _whole(path, lambda new: frame.write_csv(new))
+    else:
+        raise ValueError(f"no writer for {path.name}: .parquet or .csv")
+
+
+def write_text(text: str, path: str | Path) -> None:
+    """Writes UTF-8 text with \\n line ends on every system, whole or not at all."""
+    _whole(Path(path), lambda new: new.write_bytes(text.encode("utf-8")))
+
+
+def write_bytes(content: bytes, path: str | Path) -> None:
+    """Writes bytes, whole or not at all."""
+    _whole(Path(path), lambda new: new.write_bytes(content))
+
+
+def write_json(value: Any, path: str | Path) -> None:
+    """Writes JSON with sorted keys and two spaces, whole or not at all."""
+    write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n", path)
+
+
+def write_folder(frames: Mapping[str, pl.DataFrame], folder: str | Path, suffix: str = ".parquet") -> None:
+    """Writes one file per frame into a new folder that appears under its name only when all are there."""
+    folder = Path(folder)
+    new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
+    new.mkdir(parents=True)
+    try:
+        for name, frame in frames.items():
+            write(frame, new / f"{name}{suffix}")
+        if folder.exists():
+            shutil.rmtree(folder)
+        os.replace(new, folder)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def make_private(folder: str | Path) -> Path:
+    """Makes a folder that only its owner may open (mode 0700 where the system knows modes); returns it."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    return folder
+
+
+def _whole(path: Path, write_to: Callable[[Path], Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    new = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        write_to(new)
+        with new.open("rb+") as handle:
+            os.fsync(handle.fileno())
+        os.replace(new, path)
+    except OSError as problem:
+        raise StudyError(f"cannot write {path}: {problem.strerror or problem}. Is the disk full or read-only?") from problem
+    finally:
+        new.unlink(missing_ok=True)
