@@ -39,7 +39,9 @@ class Cohort(Closed):
         stated = [key for key in self.model_fields_set if key != "name"]
         written = sorted(stated, key=list(self._order).index) if self._order else stated
         rest = [key for key in ("disease", "started_bts", "age_min", "has_visit") if key not in written]
-        return {key: getattr(self, key) for key in [*written, *rest] if getattr(self, key) not in (None, False)}
+        return {
+            key: getattr(self, key) for key in [*written, *rest] if getattr(self, key) not in (None, False)
+        }
 
     _order: tuple[str, ...] = ()
 
@@ -72,7 +74,11 @@ class Study(Closed):
     @field_validator("cohorts", mode="before")
     @classmethod
     def _keep_order(cls, cohorts: Any) -> Any:
-        return [Cohort.in_order(c) if isinstance(c, dict) else c for c in cohorts] if isinstance(cohorts, list) else cohorts
+        return (
+            [Cohort.in_order(c) if isinstance(c, dict) else c for c in cohorts]
+            if isinstance(cohorts, list)
+            else cohorts
+        )
 
     def cohort(self, name: str) -> Cohort:
         """Returns the cohort of that name; raises StudyError that names the study's cohorts."""
@@ -93,7 +99,9 @@ def load_yaml(path: str | Path) -> Any:
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         mark = getattr(problem, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
-        raise StudyError(f"{path}{where}: not readable as YAML ({getattr(problem, 'problem', problem)}).") from problem
+        raise StudyError(
+            f"{path}{where}: not readable as YAML ({getattr(problem, 'problem', problem)})."
+        ) from problem
 
 
 def parse(model: type[Model], section: Any, where: str | Path) -> Model:

@@ -91,6 +91,8 @@ def _whole(path: Path, write_to: Callable[[Path], Any]) -> None:
             os.fsync(handle.fileno())
         os.replace(new, path)
     except OSError as problem:
-        raise StudyError(f"cannot write {path}: {problem.strerror or problem}. Is the disk full or read-only?") from problem
+        raise StudyError(
+            f"cannot write {path}: {problem.strerror or problem}. Is the disk full or read-only?"
+        ) from problem
     finally:
         new.unlink(missing_ok=True)

@@ -33,7 +33,9 @@ def start(path: str | Path) -> logging.Logger:
             log.error("%s", error)
         else:
             log.error("%s", "".join(traceback.format_exception(kind, error, trace)))
-        message = str(error) if expected else f"{kind.__name__}: this is a fault of the program, not of your data."
+        message = (
+            str(error) if expected else f"{kind.__name__}: this is a fault of the program, not of your data."
+        )
         print(f"\n{message}\n(log: {path.as_posix()})\n", file=sys.stderr)
 
     sys.excepthook = say_plainly
