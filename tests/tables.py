@@ -21,7 +21,9 @@ def frame(text: str, **dtypes: pl.DataType | type) -> pl.DataFrame:
     for number, row in enumerate(cells, start=1):
         assert len(row) == len(header), f"table row {number} has {len(row)} cells, the header {len(header)}"
     columns = {name: _typed([row[i] for row in cells]) for i, name in enumerate(header)}
-    return pl.DataFrame({name: pl.Series(name, values, dtype=dtypes.get(name)) for name, values in columns.items()})
+    return pl.DataFrame(
+        {name: pl.Series(name, values, dtype=dtypes.get(name)) for name, values in columns.items()}
+    )
 
 
 def _typed(cells: list[str | None]) -> list[object]:

@@ -154,7 +154,8 @@ def _canonical_sources(site: SiteMapping) -> dict[TableName, list[TableSource]]:
             raise StudyError(
                 f"{root}: table {table} is there twice: {' and '.join(f.name for f in files)}. Keep one."
             )
-        found |= {table: [TableSource(file=path.name)] for path in files}
+        if files:
+            found[table] = [TableSource(file=files[0].name)]
     if not found and len(workbooks) == 1:
         sheets = sheet_names(workbooks[0])
         found = {
