@@ -176,11 +176,15 @@ def load_study(name: str) -> Study:
     return study
 
 
-def setting(name: str) -> dict[str, Any]:
-    """Returns one shipped settings file, e.g. `scores`, `exposure`, `release`; a file of that name in the
-    command's own config/ comes first."""
+def setting_path(name: str) -> Path:
+    """Returns the path of a settings file (`scores`, `exposure`, `release` …), the command's own config/ first."""
     local = Path("config") / f"{name}.yaml"
-    settings: dict[str, Any] = load_yaml(local if local.is_file() else PROJECT / "config" / f"{name}.yaml")
+    return local if local.is_file() else PROJECT / "config" / f"{name}.yaml"
+
+
+def setting(name: str) -> dict[str, Any]:
+    """Returns what a settings file holds."""
+    settings: dict[str, Any] = load_yaml(setting_path(name))
     return settings
 
 

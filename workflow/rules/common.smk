@@ -1,0 +1,75 @@
+"""
+What every chapter shares: the study, fixed before the DAG is built, and the files that a rule depends on.
+"""
+
+import os
+
+from d2tra import config as settings
+from d2tra import io
+from d2tra.disclosure import load_profile
+from d2tra.errors import StudyError
+from d2tra.extract.site import load_site
+from d2tra.provenance import modules_behind
+
+
+configfile: "config/config.yaml"
+
+
+# Threaded BLAS is up to twenty times slower on problems of this size.
+for library in ("OPENBLAS", "OMP", "MKL", "VECLIB", "NUMEXPR"):
+    os.environ[f"{library}_NUM_THREADS"] = "1"
+
+try:
+    STUDY_FILE = settings.find("studies", config["study"]).as_posix()
+    STUDY = settings.load_study(STUDY_FILE)
+    SITES = {site.name: site for site in map(load_site, STUDY.sites)}
+    RAW_FILES = {name: [path.as_posix() for path in site.files()] for name, site in SITES.items()}
+    PROFILES = {name: load_profile(name) for name in STUDY.release}
+    DEFINITIONS = [settings.find("definitions", name).as_posix() for name in STUDY.definitions]
+    MODELS = {name: settings.find("models", name).as_posix() for name in STUDY.models}
+    COHORTS = [cohort.name for cohort in STUDY.cohorts]
+except StudyError as mistake:
+    raise SystemExit(f"\n{mistake}\n")
+
+
+pathvars:
+    results=f"results/{STUDY.name}",
+    private=f"results/{STUDY.name}/private",
+
+
+onstart:
+    io.make_private(f"results/{STUDY.name}/private")
+
+
+def code(script):
+    """The package modules behind a script: an edit of one reruns the rule."""
+    return modules_behind(settings.PROJECT / "workflow" / "scripts" / f"{script}.py")
+
+
+def mapping_of(wildcards):
+    return SITES[wildcards.site].path
+
+
+def raw_files_of(wildcards):
+    return RAW_FILES[wildcards.site]
+
+
+def place_of(profile):
+    return "release" if PROFILES[profile].may_leave else "internal"
+
+
+def reports_of(cohort):
+    """Every profile's report of one cohort; an error that names the study's cohorts where it has none such."""
+
+    def reports(wildcards):
+        try:
+            name = STUDY.cohort(cohort).name
+        except StudyError as mistake:
+            raise SystemExit(f"\n{mistake}\n")
+        return [f"results/{STUDY.name}/{place_of(profile)}/{profile}/{name}/report.html" for profile in PROFILES]
+
+    return reports
+
+
+def manifests():
+    return [f"results/{STUDY.name}/{place_of(profile)}/{profile}/manifest.json" for profile in PROFILES]

@@ -1,0 +1,51 @@
+"""
+Who is difficult to treat, by each definition, and why? And what is odd about the data?
+
+needs   <private>/sites/{site}/valid/, courses.parquet, scores.parquet, config/definitions/<definition>.yaml
+gives   <private>/sites/{site}/labels.parquet      one row per patient and definition
+        <private>/sites/{site}/evidence.parquet    one row per patient, definition and criterion
+        <private>/sites/{site}/policies.parquet    the verdict under each criterion-3 policy
+        <private>/sites/{site}/audit_counts.parquet    severity and number of drugs tried
+        <private>/sites/{site}/quality.csv         data-quality findings
+"""
+
+
+rule label_patients:
+    """Judge every patient by every definition at every visit, with the deciding records."""
+    input:
+        valid="<private>/sites/{site}/valid",
+        courses="<private>/sites/{site}/courses.parquet",
+        scores="<private>/sites/{site}/scores.parquet",
+        definitions=DEFINITIONS,
+        mapping=mapping_of,
+        code=code("label_patients"),
+    output:
+        labels="<private>/sites/{site}/labels.parquet",
+        evidence="<private>/sites/{site}/evidence.parquet",
+        policies="<private>/sites/{site}/policies.parquet",
+        counts="<private>/sites/{site}/audit_counts.parquet",
+    log:
+        "<private>/logs/label_patients/{site}.log",
+    params:
+        study=STUDY.model_dump(
+            mode="json", include={"data_cut_date", "if_criterion_3_unrecorded", "severity_score"}
+        ),
+    script:
+        "../scripts/label_patients.py"
+
+
+rule check_quality:
+    """List what is implausible, incomplete or contradictory in the valid tables."""
+    input:
+        valid="<private>/sites/{site}/valid",
+        courses="<private>/sites/{site}/courses.parquet",
+        scores="<private>/sites/{site}/scores.parquet",
+        checks=settings.setting_path("quality"),
+        mapping=mapping_of,
+        code=code("check_quality"),
+    output:
+        quality="<private>/sites/{site}/quality.csv",
+    log:
+        "<private>/logs/check_quality/{site}.log",
+    script:
+        "../scripts/check_quality.py"

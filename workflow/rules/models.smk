@@ -1,0 +1,50 @@
+"""
+What goes with being difficult to treat, and how sure can one be? And every number that the tables will show.
+
+needs   <private>/cohorts/{cohort}/analysis_set.parquet, flow.csv; config/models/<model>.yaml; config/published/
+gives   <private>/cohorts/{cohort}/models/<model>.csv, <model>_fit.json
+        <private>/cohorts/{cohort}/prevalence.csv, reproduction.csv, readings.csv
+        <private>/cohorts/{cohort}/tables/<table>.csv      numbers before disclosure control
+"""
+
+
+rule fit_models:
+    """Fit each declared model, saying before what the data cannot bear."""
+    input:
+        analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
+        models=list(MODELS.values()),
+        code=code("fit_models"),
+    output:
+        models=directory("<private>/cohorts/{cohort}/models"),
+    log:
+        "<private>/logs/fit_models/{cohort}.log",
+    params:
+        definitions=STUDY.definitions,
+        seed=STUDY.seed,
+    script:
+        "../scripts/fit_models.py"
+
+
+rule describe:
+    """Count, with intervals, everything that the tables and figures show."""
+    input:
+        flow="<private>/cohorts/{cohort}/flow.csv",
+        analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
+        members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
+        policies=of_every_site("policies.parquet"),
+        labels=of_every_site("labels.parquet"),
+        accounting=of_every_site("accounting.csv"),
+        models="<private>/cohorts/{cohort}/models",
+        published=[STUDY.published] if STUDY.published else [],
+        code=code("describe"),
+    output:
+        tables=directory("<private>/cohorts/{cohort}/tables"),
+        prevalence="<private>/cohorts/{cohort}/prevalence.csv",
+        reproduction="<private>/cohorts/{cohort}/reproduction.csv",
+        readings="<private>/cohorts/{cohort}/readings.csv",
+    log:
+        "<private>/logs/describe/{cohort}.log",
+    params:
+        study=STUDY_FILE,
+    script:
+        "../scripts/describe.py"
