@@ -74,6 +74,22 @@ def write_folder(frames: Mapping[str, pl.DataFrame], folder: str | Path, suffix:
         shutil.rmtree(new, ignore_errors=True)
 
 
+def copy(source: str | Path, target: str | Path) -> None:
+    """Copies a file or a folder under a temporary name, then renames it, so that it appears whole."""
+    source, target = Path(source), Path(target)
+    if source.is_file():
+        write_bytes(source.read_bytes(), target)
+        return
+    new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    try:
+        shutil.copytree(source, new)
+        if target.exists():
+            shutil.rmtree(target)
+        os.replace(new, target)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
 def make_private(folder: str | Path) -> Path:
     """Makes a folder that only its owner may open (mode 0700 where the system knows modes); returns it."""
     folder = Path(folder)

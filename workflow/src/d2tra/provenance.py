@@ -1,11 +1,15 @@
-"""Which code stands behind a script, so that an edit reruns what depends on it and nothing else."""
+"""What stands behind a result: the code of a script, and the protocol, inputs and software of a release."""
 
 from __future__ import annotations
 
 import ast
+import hashlib
+import platform
+from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
+SOFTWARE = ("d2tra", "firthmodels", "matplotlib", "numpy", "pandera", "polars", "scipy", "snakemake", "statsmodels")
 
 
 def modules_behind(script: str | Path) -> list[str]:
@@ -35,3 +39,25 @@ def _files_of(dotted: str) -> list[Path]:
     inits = [PACKAGE.joinpath(*parts[:depth], "__init__.py") for depth in range(len(parts) + 1)]
     module = PACKAGE.joinpath(*parts).with_suffix(".py") if parts else PACKAGE / "__init__.py"
     return [path for path in [*inits, module] if path.is_file()]
+
+
+def manifest(folder: Path, protocol: list[str], raw: list[str], study: str) -> dict[str, object]:
+    """Returns what stands in a release folder and where it came from; no time, user or path of the machine.
+
+    `files`: every file below `folder` with its sha256 (the manifest and a person's sign-off left out);
+    `protocol_sha256`: of the study, definition and model files in that order; `raw_sha256`: of every raw input;
+    `software`: versions of the packages that make numbers.
+    """
+    named = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    kept = [path for path in named if path.name not in {"manifest.json", "APPROVED.yaml"}]
+    return {
+        "study": study,
+        "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in kept},
+        "protocol_sha256": hashlib.sha256(b"".join(Path(path).read_bytes() for path in protocol)).hexdigest(),
+        "raw_sha256": {Path(path).name: _sha256(Path(path)) for path in sorted(raw)},
+        "software": {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE},
+    }
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

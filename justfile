@@ -1,0 +1,42 @@
+# The verbs of this house; `just` lists them. (`uv run just <verb>` where just is not installed.)
+
+_list:
+    @just --list
+
+# the audit with everything, on the shipped synthetic extract
+audit:
+    uv run snakemake --cores all
+
+# the tests
+test *arguments:
+    uv run pytest {{arguments}}
+
+# the tests without the ones that run the workflow end to end
+test-fast:
+    uv run pytest -m "not slow"
+
+# what would run, and why
+why:
+    uv run snakemake --cores all --dry-run --reason
+
+# lint, formatting, types
+lint:
+    uv run ruff check .
+    uv run ruff format --check .
+    uv run snakefmt --check Snakefile workflow/rules
+    uv run mypy
+
+# mend what lint can mend
+format:
+    uv run ruff check --fix .
+    uv run ruff format .
+    uv run snakefmt Snakefile workflow/rules
+
+# after a change of dependencies in pyproject.toml
+lock:
+    uv lock
+    uv export --quiet --no-hashes --no-emit-project --no-dev --format requirements.txt --output-file workflow/requirements.txt
+
+# make the synthetic extract again
+demo:
+    uv run python -m d2tra.synthetic data/demo

@@ -1,0 +1,41 @@
+"""
+What may leave the department, and what stays under internal/: copied whole from the drafts, then sealed.
+
+needs   <private>/drafts/{profile}/{cohort}/
+gives   <results>/{place}/{profile}/{cohort}/      tables, figures, report.html; place = release or internal
+        <results>/{place}/{profile}/manifest.json  every file with its hash, the protocol, the inputs, the software
+"""
+
+
+rule release:
+    """Move one cohort's finished drafts to where people look for them."""
+    input:
+        tables="<private>/drafts/{profile}/{cohort}/tables",
+        figures="<private>/drafts/{profile}/{cohort}/figures",
+        report="<private>/drafts/{profile}/{cohort}/report.html",
+        code=code("release"),
+    output:
+        tables=directory("<results>/{place}/{profile}/{cohort}/tables"),
+        figures=directory("<results>/{place}/{profile}/{cohort}/figures"),
+        report="<results>/{place}/{profile}/{cohort}/report.html",
+    log:
+        "<private>/logs/release/{place}_{profile}_{cohort}.log",
+    script:
+        "../scripts/release.py"
+
+
+rule seal_release:
+    """Write the manifest: what was released, from which protocol, inputs and software."""
+    input:
+        reports=expand("<results>/{{place}}/{{profile}}/{cohort}/report.html", cohort=COHORTS),
+        protocol=[STUDY_FILE, *DEFINITIONS, *MODELS.values()],
+        raw=[path for paths in RAW_FILES.values() for path in paths],
+        code=code("seal_release"),
+    output:
+        manifest="<results>/{place}/{profile}/manifest.json",
+    log:
+        "<private>/logs/seal_release/{place}_{profile}.log",
+    params:
+        study=STUDY.name,
+    script:
+        "../scripts/seal_release.py"
