@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
 
 from d2tra.errors import StudyError, nearest
 
@@ -34,22 +35,21 @@ class Cohort(Closed):
     age_min: int | None = 18
     has_visit: bool = False
 
-    def steps(self) -> dict[str, Any]:
-        """Returns criterion → value in the order of the file, then the defaults that the file leaves out."""
-        stated = [key for key in self.model_fields_set if key != "name"]
-        written = sorted(stated, key=list(self._order).index) if self._order else stated
-        rest = [key for key in ("disease", "started_bts", "age_min", "has_visit") if key not in written]
-        return {
-            key: getattr(self, key) for key in [*written, *rest] if getattr(self, key) not in (None, False)
-        }
+    _order: tuple[str, ...] = PrivateAttr(())
 
-    _order: tuple[str, ...] = ()
-
+    @model_validator(mode="wrap")
     @classmethod
-    def in_order(cls, section: dict[str, Any]) -> Cohort:
-        cohort = cls.model_validate(section)
-        object.__setattr__(cohort, "_order", tuple(section))
+    def _keep_order(cls, section: Any, check: Callable[[Any], Cohort]) -> Cohort:
+        cohort = check(section)
+        if isinstance(section, dict):
+            cohort._order = tuple(key for key in section if key != "name")
         return cohort
+
+    def steps(self) -> dict[str, Any]:
+        """Returns criterion → value: the stated ones in the order of the file, then the defaults it leaves out."""
+        defaults = [key for key in ("started_bts", "age_min", "has_visit") if key not in self._order]
+        values = {key: getattr(self, key) for key in [*self._order, *defaults]}
+        return {key: value for key, value in values.items() if value is not None and value is not False}
 
 
 class Study(Closed):
@@ -70,15 +70,6 @@ class Study(Closed):
     if_criterion_3_unrecorded: Policy = "unknown"
     baseline: Baseline = "first_bts"
     severity_score: list[str] = ["das28_esr", "das28_crp"]
-
-    @field_validator("cohorts", mode="before")
-    @classmethod
-    def _keep_order(cls, cohorts: Any) -> Any:
-        return (
-            [Cohort.in_order(c) if isinstance(c, dict) else c for c in cohorts]
-            if isinstance(cohorts, list)
-            else cohorts
-        )
 
     def cohort(self, name: str) -> Cohort:
         """Returns the cohort of that name; raises StudyError that names the study's cohorts."""

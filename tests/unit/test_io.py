@@ -1,0 +1,49 @@
+"""Files appear whole or not at all."""
+
+import os
+
+import polars as pl
+import pytest
+
+from d2tra import io
+from d2tra.errors import StudyError
+
+ROWS = pl.DataFrame({"a": [1, None], "b": ["x", "ü"]})
+
+
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_a_frame_comes_back_as_it_was_written(tmp_path, name):
+    io.write(ROWS, tmp_path / "deep" / name)
+    assert io.read(tmp_path / "deep" / name).equals(ROWS)
+
+
+def test_writing_leaves_no_temporary_file_behind(tmp_path):
+    io.write(ROWS, tmp_path / "rows.csv")
+    io.write_folder({"one": ROWS, "two": ROWS}, tmp_path / "folder")
+    io.copy(tmp_path / "folder", tmp_path / "again")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "folder", "rows.csv"]
+    assert sorted(io.read_folder(tmp_path / "again")) == ["one", "two"]
+
+
+def test_a_writer_that_fails_leaves_the_old_file_as_it_was(tmp_path, monkeypatch):
+    io.write_text("old", tmp_path / "note.txt")
+    monkeypatch.setattr(os, "replace", _full_disk)
+    with pytest.raises(StudyError, match=r"note.txt.*full"):
+        io.write_text("new", tmp_path / "note.txt")
+    assert (tmp_path / "note.txt").read_text() == "old"
+    assert len(list(tmp_path.iterdir())) == 1
+
+
+def test_a_folder_that_is_written_again_holds_only_the_new_files(tmp_path):
+    io.write_folder({"old": ROWS}, tmp_path / "folder")
+    io.write_folder({"new": ROWS}, tmp_path / "folder")
+    assert sorted(io.read_folder(tmp_path / "folder")) == ["new"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no file modes")
+def test_a_private_folder_opens_for_its_owner_only(tmp_path):
+    assert io.make_private(tmp_path / "private").stat().st_mode & 0o777 == 0o700
+
+
+def _full_disk(*_):
+    raise OSError(28, "No space left on device (full)")
