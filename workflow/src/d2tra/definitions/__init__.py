@@ -1,0 +1,19 @@
+"""Definitions as data, judged at every visit: labels, and the records that decided them."""
+
+from d2tra.definitions.audit import audit_counts
+from d2tra.definitions.definition import Definition, definition_files, load_definition
+from d2tra.definitions.evidence import why
+from d2tra.definitions.label import POLICIES, Labelled, label, label_patients, status_by_policy
+
+__all__ = [
+    "POLICIES",
+    "Definition",
+    "Labelled",
+    "audit_counts",
+    "definition_files",
+    "label",
+    "label_patients",
+    "load_definition",
+    "status_by_policy",
+    "why",
+]

@@ -1,0 +1,63 @@
+"""What the audit counted beside the label: how severe the disease was, and how many drugs had been tried."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from d2tra.config import Study
+from d2tra.definitions.definition import load_definition
+from d2tra.definitions.drug_criteria import count_csdmards
+from d2tra.definitions.facts import Choices, gather_facts, latest
+from d2tra.definitions.label import Extract
+from d2tra.definitions.visit_criteria import Activity, severity
+
+
+def audit_counts(
+    extract: Extract,
+    courses: pl.DataFrame | None,
+    scores: pl.DataFrame,
+    study: Study | Mapping[str, Any] | None = None,
+) -> pl.DataFrame:
+    """Returns one row per patient, sorted, as at the index date (the last visit up to the cut).
+
+    patient_id; severity (remission, low, moderate, high: band of the first available of the study's severity scores at
+    the visit that decided the activity criterion of eular_2021; null = none); n_bts_tried (distinct b/tsDMARD
+    molecules started by then, ongoing included, any outcome); n_csdmards_before_bts (distinct csDMARDs started by the
+    first b/tsDMARD, or by the index date where there is none yet); methotrexate_before_bts (Boolean: among those).
+    Null without an index date; the drug counts also where the extract has no treatments.
+    """
+    facts = gather_facts(extract, courses, scores, Choices.of(study))
+    activity = _activity_of_eular_2021()
+    visits = facts.visits.lazy().filter(activity.available(facts))
+    severities = visits.select("patient_id", "visit_date", severity=severity(facts)).collect()
+    counted = latest(facts.index_dates, severities, "visit_date", activity.within_days)
+    csdmards = count_csdmards(facts, facts.index_dates, "methotrexate")
+    counted = counted.with_columns(
+        n_csdmards_before_bts=csdmards["n_csdmards"], methotrexate_before_bts=csdmards["includes"]
+    )
+    if facts.courses is None:
+        tried = facts.index_dates.select("patient_id", n_bts_tried=pl.lit(None, dtype=pl.Int64))
+    else:
+        started = facts.bts_courses().join(facts.index_dates, on="patient_id")
+        tried = (
+            started.filter(pl.col("start_date") <= pl.col("evaluation_date"))
+            .group_by("patient_id", maintain_order=True)
+            .agg(n_bts_tried=pl.col("molecule").n_unique().cast(pl.Int64))
+        )
+        tried = facts.index_dates.join(tried, on="patient_id", how="left", maintain_order="left")
+        tried = tried.with_columns(pl.col("n_bts_tried").fill_null(0))
+    return (
+        facts.patients.select("patient_id")
+        .join(counted, on="patient_id", how="left", maintain_order="left")
+        .join(tried, on="patient_id", how="left", maintain_order="left")
+        .select("patient_id", "severity", "n_bts_tried", "n_csdmards_before_bts", "methotrexate_before_bts")
+    )
+
+
+def _activity_of_eular_2021() -> Activity:
+    activity = load_definition("eular_2021").listed["2a"].activity
+    assert activity is not None, "criterion 2a of eular_2021 is its activity criterion"
+    return activity

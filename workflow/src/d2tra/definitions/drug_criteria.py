@@ -1,0 +1,218 @@
+"""Criteria on drug courses: mechanisms that failed, and the conventional drugs before the first b/tsDMARD."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from d2tra.definitions.facts import KEY, Facts, latest
+from d2tra.definitions.leaf import Leaf, day, text
+from d2tra.treatment.courses import is_failed, is_possibly_failed, outcome_at
+
+NO_TREATMENTS = "the extract has no treatments; the drug history would settle it"
+UNKNOWN = pl.lit(None, dtype=pl.Boolean)
+
+
+class CountsFailures(Leaf):
+    """Which courses count as failed."""
+
+    count_intolerance: bool
+    count_presumed: bool
+
+    def failed(self) -> pl.Expr:
+        """Over the columns that `outcome_at` gives."""
+        return is_failed(self.count_intolerance, self.count_presumed)
+
+    def possibly_failed(self) -> pl.Expr:
+        """Failed, or not known not to be."""
+        return is_possibly_failed(self.count_intolerance, self.count_presumed)
+
+    def counting_in_words(self) -> str:
+        counted = {"intolerance": self.count_intolerance, "presumed failures": self.count_presumed}
+        return ", ".join(f"{what} {'counted' if yes else 'not counted'}" for what, yes in counted.items())
+
+
+class FailedMechanisms(CountsFailures):
+    """Enough distinct mechanisms among failed b/tsDMARD courses; unknown if the possibly failed ones would be enough."""
+
+    at_least: int
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        if facts.courses is None:
+            return dates.with_columns(met=UNKNOWN)
+        judged = count_failures(facts, dates, self)
+        enough, possible = (pl.col(name) >= self.at_least for name in ("n_mechanisms", "n_mechanisms_possible"))
+        return judged.with_columns(met=pl.when(enough).then(True).when(~possible).then(False))
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        if facts.courses is None:
+            return judged.with_columns(reason=pl.lit(NO_TREATMENTS))["reason"]
+        courses = outcome_at(facts.bts_courses(), judged.select(KEY))
+        failed = courses.filter(self.failed())
+        others = courses.filter(self.possibly_failed()).join(failed, on=[*KEY, "mechanism"], how="anti")
+        counted = text(pl.col("n_mechanisms").cast(pl.String), " mechanism", _plural("n_mechanisms"), " failed")
+        shown = text(counted, pl.coalesce(text(": ", pl.col("failed")), pl.lit("")))
+        unknown = text(
+            shown, "; possibly also ", pl.col("possible"), "; its stop date and reason would settle it"
+        )
+        return (
+            judged.join(_by_mechanism(failed, _failure(), "failed"), on=KEY, how="left", maintain_order="left")
+            .join(_by_mechanism(others, _possibility(), "possible"), on=KEY, how="left", maintain_order="left")
+            .select(pl.when(pl.col("met").is_null()).then(unknown).otherwise(shown))
+            .to_series()
+        )
+
+    def in_words(self) -> str:
+        return f"at least {self.at_least} distinct mechanisms among failed b/tsDMARD courses ({self.counting_in_words()})"
+
+
+class CsdmardPrerequisite(Leaf):
+    """A csDMARD begun by the first b/tsDMARD, or csDMARDs contraindicated; never false: early records are incomplete."""
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        return _met_or_unknown(count_csdmards(facts, dates), pl.col("n_csdmards") >= 1)
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        return _explain_csdmards(facts, judged, "an earlier csDMARD")
+
+    def in_words(self) -> str:
+        return "a csDMARD started on or before the first b/tsDMARD, or csDMARDs contraindicated; otherwise unknown"
+
+
+class CsdmardsBeforeBts(Leaf):
+    """Enough csDMARDs, a certain one among them, begun by the first b/tsDMARD, or csDMARDs contraindicated; never false."""
+
+    at_least: int
+    including: str
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        judged = count_csdmards(facts, dates, self.including)
+        return _met_or_unknown(judged, (pl.col("n_csdmards") >= self.at_least) & pl.col("includes"))
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        return _explain_csdmards(facts, judged, f"{self.at_least} earlier csDMARDs including {self.including}")
+
+    def in_words(self) -> str:
+        return (
+            f"at least {self.at_least} csDMARDs including {self.including} started on or before the first b/tsDMARD, or "
+            "csDMARDs contraindicated; otherwise unknown"
+        )
+
+
+def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
+    """Returns `dates` (sorted) with, as at each date: n_mechanisms, n_drugs, n_presumed (failed courses that are
+    presumed so), n_mechanisms_recorded (without those), n_mechanisms_possible (failed or possibly failed).
+
+    What is known of the drugs changes only on days on which a course starts or stops: those days are judged.
+    """
+    courses = facts.bts_courses()
+    steps = pl.concat(
+        courses.select("patient_id", evaluation_date=pl.col(name)) for name in ("start_date", "stop_date")
+    )
+    steps = steps.drop_nulls().unique(maintain_order=True).sort(KEY)
+    failed, presumed = counting.failed(), pl.col("outcome") == "presumed_failed"
+    mechanism = pl.col("mechanism")
+    counts = (
+        outcome_at(courses, steps)
+        .filter(counting.possibly_failed())
+        .group_by(KEY, maintain_order=True)
+        .agg(
+            n_mechanisms=mechanism.filter(failed).n_unique(),
+            n_drugs=pl.col("molecule").filter(failed).n_unique(),
+            n_presumed=(failed & presumed).sum(),
+            n_mechanisms_recorded=mechanism.filter(failed & ~presumed).n_unique(),
+            n_mechanisms_possible=mechanism.n_unique(),
+        )
+    )
+    steps = steps.join(counts, on=KEY, how="left", maintain_order="left").rename({"evaluation_date": "step_date"})
+    names = [name for name in counts.columns if name not in KEY]
+    return latest(dates, steps, "step_date").with_columns(pl.col(names).fill_null(0).cast(pl.Int64))
+
+
+def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrexate") -> pl.DataFrame:
+    """Returns `dates` (sorted) with first_bts (start of the first b/tsDMARD; null: none yet), until (that day, else the
+    date itself), n_csdmards (distinct csDMARDs started by then), includes (`molecule` among them), contraindicated.
+
+    Counts are null where the extract has no treatments.
+    """
+    contraindicated = facts.patients.select("patient_id", contraindicated=pl.col("csdmard_contraindicated").fill_null(False))
+    judged = dates.join(contraindicated, on="patient_id", how="left", maintain_order="left")
+    if facts.courses is None:
+        nothing = {"first_bts": pl.Date, "until": pl.Date, "n_csdmards": pl.Int64, "includes": pl.Boolean}
+        return judged.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in nothing.items())
+    first_bts = facts.bts_courses().group_by("patient_id", maintain_order=True).agg(first_bts=pl.col("start_date").min())
+    judged = judged.join(first_bts, on="patient_id", how="left", maintain_order="left").with_columns(
+        until=pl.min_horizontal("evaluation_date", "first_bts"),
+        first_bts=pl.when(pl.col("first_bts") <= pl.col("evaluation_date")).then("first_bts"),
+    )
+    firsts = (
+        facts.courses.filter(pl.col("kind") == "csdmard")
+        .group_by("patient_id", "molecule", maintain_order=True)
+        .agg(csdmard_date=pl.col("start_date").min())
+        .sort("patient_id", "csdmard_date", "molecule")
+        .select(
+            "patient_id",
+            "csdmard_date",
+            n_csdmards=pl.int_range(1, pl.len() + 1).over("patient_id"),
+            includes=(pl.col("molecule") == molecule).cum_sum().over("patient_id") > 0,
+        )
+    )
+    return latest(judged, firsts, "csdmard_date", until="until").with_columns(
+        pl.col("n_csdmards").fill_null(0), pl.col("includes").fill_null(False)
+    )
+
+
+def _met_or_unknown(judged: pl.DataFrame, enough: pl.Expr) -> pl.DataFrame:
+    """Never false: hospital records of earlier csDMARDs are often incomplete."""
+    return judged.with_columns(met=pl.when(pl.col("contraindicated") | enough.fill_null(False)).then(True))
+
+
+def _explain_csdmards(facts: Facts, judged: pl.DataFrame, missing: str) -> pl.Series:
+    if facts.courses is None:
+        found = pl.lit(NO_TREATMENTS)
+        shown = judged
+    else:
+        started = facts.courses.filter(pl.col("kind") == "csdmard").select("patient_id", "molecule", "start_date")
+        named = (
+            started.sort("patient_id", "start_date", "molecule")
+            .unique(["patient_id", "molecule"], keep="first", maintain_order=True)
+            .join(judged.select(*KEY, "until"), on="patient_id")
+            .filter(pl.col("start_date") <= pl.col("until"))
+            .group_by(KEY, maintain_order=True)
+            .agg(named=text(pl.col("molecule"), " (started ", day("start_date"), ")").str.join(", "))
+        )
+        shown = judged.join(named, on=KEY, how="left", maintain_order="left")
+        by_then = pl.coalesce(
+            text(" on or before the first b/tsDMARD (", day("first_bts"), ")"), pl.lit(", no b/tsDMARD yet")
+        )
+        recorded = text(pl.coalesce("named", pl.lit("no csDMARD recorded")), by_then)
+        settles = text(recorded, f"; {missing} or a recorded contraindication would settle it")
+        found = pl.when("met").then(recorded).otherwise(settles)
+    reason = pl.when("contraindicated").then(pl.lit("csDMARDs are contraindicated")).otherwise(found)
+    return shown.select(reason).to_series()
+
+
+def _by_mechanism(courses: pl.DataFrame, course_in_words: pl.Expr, name: str) -> pl.DataFrame:
+    """One row per patient and date: `tnf (adalimumab, …; etanercept, …), il6r (tocilizumab, …)`, in order of stopping."""
+    in_order = courses.sort(*KEY, "course_stop_date", "molecule", "start_date", nulls_last=True)
+    return (
+        in_order.group_by(*KEY, "mechanism", maintain_order=True)
+        .agg(drugs=course_in_words.str.join("; "))
+        .group_by(KEY, maintain_order=True)
+        .agg(text(pl.col("mechanism"), " (", pl.col("drugs"), ")").str.join(", ").alias(name))
+    )
+
+
+def _failure() -> pl.Expr:
+    presumed = pl.col("outcome") == "presumed_failed"
+    why = pl.when(presumed).then(pl.lit("presumed failed: no reason recorded, another b/tsDMARD followed"))
+    return text(pl.col("molecule"), ", stopped ", day("course_stop_date"), ", ", why.otherwise("course_stop_reason"))
+
+
+def _possibility() -> pl.Expr:
+    stopped = pl.coalesce(text("stopped ", day("course_stop_date")), pl.lit("no stop date"))
+    too_short = pl.when(pl.col("outcome") == "too_short").then(pl.lit(" after too short an exposure")).otherwise(pl.lit(""))
+    return text(pl.col("molecule"), ", ", stopped, ", ", pl.coalesce("course_stop_reason", pl.lit("no reason recorded")), too_short)
+
+
+def _plural(count: str) -> pl.Expr:
+    return pl.when(pl.col(count) == 1).then(pl.lit("")).otherwise(pl.lit("s"))

@@ -1,0 +1,226 @@
+"""What is known of a site's patients up to the study's cut, laid out for the criteria; and looking back from a date."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from d2tra.config import Closed, Policy, Study, parse
+from d2tra.errors import StudyError, nearest
+from d2tra.extract.schemas import complete
+from d2tra.treatment.courses import recognised
+
+BTS_KINDS = ("bdmard", "tsdmard")
+FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
+KEY = ["patient_id", "evaluation_date"]
+DATED_BY = {
+    "visits": "visit_date",
+    "labs": "sample_date",
+    "treatments": "start_date",
+    "imaging": "imaging_date",
+    "diagnoses": "recorded_date",
+}
+
+
+class Choices(Closed):
+    """What a study decides for the labels; the defaults are those of the study file."""
+
+    data_cut_date: dt.date | None = None
+    if_criterion_3_unrecorded: Policy = "unknown"
+    severity_score: tuple[str, ...] = tuple(Study.model_fields["severity_score"].default)
+
+    @classmethod
+    def of(cls, study: Study | Mapping[str, Any] | None) -> Choices:
+        """Returns the choices of a study, of a mapping with some of a study's keys, or the defaults.
+
+        Raises StudyError for a key that no study has, and for a value that is not allowed.
+        """
+        stated = study.model_dump() if isinstance(study, Study) else dict(study or {})
+        unknown = [key for key in stated if key not in Study.model_fields]
+        if unknown:
+            known = ", ".join(cls.model_fields)
+            raise StudyError(
+                f"study: unknown key {unknown[0]!r}{nearest(unknown[0], Study.model_fields)}"
+                f" The labels use: {known}."
+            )
+        return parse(cls, {key: stated[key] for key in cls.model_fields if key in stated}, "study")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """One site's patients and records up to the study's cut. `courses` and `glucocorticoids` are None where the
+    extract has no treatments: then nothing is known of any drug.
+
+    patients: patient_id, disease, csdmard_contraindicated · visits: the canonical columns, the scores and bands, and
+    acute_phase_suppressed (Boolean, null without treatments) · courses: as `trace_courses` gives them ·
+    glucocorticoids: patient_id, molecule, start_date, stop_date (null = open), dose_mg (prednisolone equivalent per
+    day, null = not recorded) · imaging: canonical, value as Float64.
+    """
+
+    patients: pl.DataFrame
+    visits: pl.DataFrame
+    courses: pl.DataFrame | None
+    glucocorticoids: pl.DataFrame | None
+    imaging: pl.DataFrame
+    records_glucocorticoids: bool
+    choices: Choices
+
+    @property
+    def dates(self) -> pl.DataFrame:
+        """Every patient × evaluation date (the visits up to the cut), sorted."""
+        return self.visits.select("patient_id", evaluation_date="visit_date")
+
+    @property
+    def index_dates(self) -> pl.DataFrame:
+        """The last evaluation date of every patient who has one, sorted."""
+        return self.dates.unique("patient_id", keep="last", maintain_order=True)
+
+    def bts_courses(self) -> pl.DataFrame:
+        """The b/tsDMARD courses (none where the extract has no treatments)."""
+        assert self.courses is not None, "ask for courses only where the extract has treatments"
+        return self.courses.filter(pl.col("kind").is_in(BTS_KINDS))
+
+
+def gather_facts(
+    extract: Mapping[str, pl.DataFrame | None],
+    courses: pl.DataFrame | None,
+    scores: pl.DataFrame,
+    choices: Choices,
+    records_glucocorticoids: bool | None = None,
+) -> Facts:
+    """Returns the facts that the criteria look at: rows up to the study's cut, of patients that the extract knows.
+
+    `extract`: canonical tables, optional tables and columns may be absent. `courses`, `scores`: traced and scored
+    from the same rows. `records_glucocorticoids`: what the site's mapping says. StudyError: a severity score without
+    bands.
+    """
+    tables = up_to_cut(extract, choices.data_cut_date)
+    patients = tables["patients"].sort("patient_id")
+    treatments = tables.get("treatments")
+    visits = tables["visits"].join(patients.select("patient_id"), on="patient_id", how="semi")
+    visits = visits.drop([c for c in scores.columns if c in visits.columns and c not in ("patient_id", "visit_date")])
+    visits = visits.join(scores, on=["patient_id", "visit_date"], how="left").sort("patient_id", "visit_date")
+    _check_severity_scores(choices.severity_score, scores)
+    glucocorticoids = None if treatments is None else _glucocorticoid_rows(treatments)
+    return Facts(
+        patients=patients.select("patient_id", "disease", "csdmard_contraindicated"),
+        visits=_with_suppression(visits, None if treatments is None else courses),
+        courses=None if treatments is None else courses,
+        glucocorticoids=glucocorticoids,
+        imaging=tables.get("imaging", complete(pl.DataFrame(), "imaging")).with_columns(
+            pl.col("value").cast(pl.Float64, strict=False)
+        ),
+        records_glucocorticoids=bool(records_glucocorticoids)
+        or (glucocorticoids is not None and glucocorticoids.height > 0),
+        choices=choices,
+    )
+
+
+def up_to_cut(
+    extract: Mapping[str, pl.DataFrame | None], cut: dt.date | None
+) -> dict[str, pl.DataFrame]:
+    """Returns the tables that the extract has, with all canonical columns and without the rows dated after the cut.
+
+    An undated row stays. StudyError where patients or visits are missing.
+    """
+    for table in ("patients", "visits"):
+        if extract.get(table) is None:
+            raise StudyError(f"the extract has no table {table!r}: patients and visits are needed to judge anybody.")
+    tables = {table: complete(rows, table) for table, rows in extract.items() if rows is not None}
+    if cut is None:
+        return tables
+    dated = {table: pl.col(DATED_BY[table]) for table in tables if table in DATED_BY}
+    return {
+        table: rows.filter((dated[table] <= cut) | dated[table].is_null()) if table in dated else rows
+        for table, rows in tables.items()
+    }
+
+
+def latest_date(extract: Mapping[str, pl.DataFrame | None]) -> dt.date | None:
+    """Returns the latest visit, sample, start, imaging or recorded date of an extract; null where it has none."""
+    days = [
+        rows[column].max()
+        for table, column in DATED_BY.items()
+        if (rows := extract.get(table)) is not None and column in rows.columns
+    ]
+    return max((day for day in days if isinstance(day, dt.date)), default=None)
+
+
+def latest(
+    dates: pl.DataFrame,
+    records: pl.DataFrame,
+    day: str,
+    within_days: int | None = None,
+    until: str = "evaluation_date",
+) -> pl.DataFrame:
+    """Returns `dates` with the columns of the patient's last record in [until − within_days, until].
+
+    `within_days` None: however long ago. Both ends count. Null where there is no such record. `dates` must be sorted
+    by patient and `until`, and keeps its rows and their order; of several records of one day the last one counts.
+    """
+    found = dates.join_asof(
+        records.sort("patient_id", day, maintain_order=True),
+        left_on=until,
+        right_on=day,
+        by="patient_id",
+        coalesce=False,
+        check_sortedness=False,
+    )
+    if within_days is None:
+        return found
+    in_window = days_between(pl.col(day), pl.col(until)) <= within_days
+    return found.with_columns(
+        pl.when(in_window).then(pl.col(column)) for column in records.columns if column != "patient_id"
+    )
+
+
+def days_between(earlier: pl.Expr, later: pl.Expr) -> pl.Expr:
+    """Returns the whole days from the earlier to the later date (Int64)."""
+    return (later - earlier).dt.total_days()
+
+
+def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None:
+    banded = [column.removesuffix("_band") for column in scores.columns if column.endswith("_band")]
+    for name in names:
+        if name not in banded:
+            raise StudyError(
+                f"study: key 'severity_score': {name!r} is no score with bands{nearest(name, banded)}"
+                f" Allowed: {', '.join(banded)}."
+            )
+
+
+def _glucocorticoid_rows(treatments: pl.DataFrame) -> pl.DataFrame:
+    return (
+        recognised(treatments)
+        .filter(pl.col("kind") == "glucocorticoid")
+        .select(
+            "patient_id",
+            "molecule",
+            "start_date",
+            "stop_date",
+            dose_mg=pl.col("daily_dose_mg") * pl.col("prednisolone_factor"),
+        )
+        .sort("patient_id", "molecule", "start_date", maintain_order=True)
+    )
+
+
+def _with_suppression(visits: pl.DataFrame, courses: pl.DataFrame | None) -> pl.DataFrame:
+    """Adds acute_phase_suppressed: a course of a b/tsDMARD that suppresses CRP and ESR is ongoing at the visit."""
+    if courses is None:
+        return visits.with_columns(acute_phase_suppressed=pl.lit(None, dtype=pl.Boolean))
+    suppressing = (
+        courses.filter(pl.col("kind").is_in(BTS_KINDS) & pl.col("suppresses_crp"))
+        .sort("patient_id", "start_date")
+        .select(
+            "patient_id",
+            suppressed_from="start_date",
+            suppressed_until=pl.col("stop_date").fill_null(FAR_FUTURE).cum_max().over("patient_id"),
+        )
+    )
+    at_visits = latest(visits.select("patient_id", evaluation_date="visit_date"), suppressing, "suppressed_from")
+    ongoing = (pl.col("suppressed_until") > pl.col("evaluation_date")).fill_null(False)
+    return visits.with_columns(at_visits.select(acute_phase_suppressed=ongoing))

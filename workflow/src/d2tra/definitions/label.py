@@ -1,0 +1,187 @@
+"""From facts to labels: every patient judged by every definition at every visit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple, get_args
+
+import polars as pl
+
+from d2tra.config import Policy, Study
+from d2tra.definitions.definition import Definition, load_definition
+from d2tra.definitions.drug_criteria import count_failures
+from d2tra.definitions.evidence import SCHEMA, collect_evidence, judge_leaves, leaves_of
+from d2tra.definitions.facts import Choices, Facts, gather_facts, latest_date, up_to_cut
+from d2tra.scores import score_visits
+from d2tra.treatment import trace_courses
+
+Extract = Mapping[str, pl.DataFrame | None]
+Definitions = Iterable[str | Path | Mapping[str, Any] | Definition]
+POLICIES: tuple[Policy, ...] = get_args(Policy)
+LABEL_COLUMNS = (
+    "patient_id",
+    "definition",
+    "index_date",
+    "status",
+    "first_met_date",
+    "n_failed_mechanisms",
+    "n_failed_drugs",
+    "n_failures_presumed",
+    "hangs_on_presumed",
+)
+
+
+class Labelled(NamedTuple):
+    """labels: one row per patient and definition. evidence: one row per patient, definition and criterion."""
+
+    labels: pl.DataFrame
+    evidence: pl.DataFrame
+
+
+def label(
+    extract: Extract,
+    definition: str | Path | Mapping[str, Any] | Definition,
+    study: Study | Mapping[str, Any] | None = None,
+    records_glucocorticoids: bool | None = None,
+) -> Labelled:
+    """Returns the labels and evidence of one definition, from canonical tables.
+
+    `extract`: table name → frame with canonical column names (patients, visits, treatments; labs and imaging where the
+    site has them; absent optional columns are unknown). `definition`: name, path, mapping or Definition. `study`: a
+    study, or a mapping with data_cut_date, if_criterion_3_unrecorded, severity_score. `records_glucocorticoids`: what
+    the site's mapping says. Columns: see `label_patients`. Raises StudyError.
+    """
+    choices = Choices.of(study)
+    tables = up_to_cut(extract, choices.data_cut_date)
+    cut = choices.data_cut_date or latest_date(tables)
+    treatments = tables.get("treatments")
+    courses = None if treatments is None else trace_courses(treatments, cut)
+    scores = score_visits(tables["visits"], tables.get("labs"), tables["patients"])
+    return label_patients(tables, courses, scores, [definition], choices.model_dump(), records_glucocorticoids)
+
+
+def label_patients(
+    extract: Extract,
+    courses: pl.DataFrame | None,
+    scores: pl.DataFrame,
+    definitions: Definitions,
+    study: Study | Mapping[str, Any] | None = None,
+    records_glucocorticoids: bool | None = None,
+    with_evidence: bool = True,
+) -> Labelled:
+    """Returns the labels and evidence of all definitions, each for the patients of its disease.
+
+    labels: patient_id, definition, index_date (last visit up to the cut; null without one), status (met, not_met,
+    not_assessable) at that date, first_met_date (null = at no visit), n_failed_mechanisms, n_failed_drugs,
+    n_failures_presumed (null without index date or without treatments), hangs_on_presumed (met, but not without
+    presumed failures). evidence: see `collect_evidence`; no rows where `with_evidence` is false.
+    Sorted by patient, then in the order of `definitions`.
+    """
+    facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
+    loaded = [load_definition(definition) for definition in definitions]
+    verdicts = _judge(facts, facts.dates, loaded)
+    labels = pl.concat([_labels(facts, verdicts, definition) for definition in loaded])
+    evidence = collect_evidence(facts, loaded) if with_evidence else pl.DataFrame(schema=SCHEMA)
+    return Labelled(labels.sort("patient_id", maintain_order=True), evidence)
+
+
+def status_by_policy(
+    extract: Extract,
+    courses: pl.DataFrame | None,
+    scores: pl.DataFrame,
+    definitions: Definitions,
+    study: Study | Mapping[str, Any] | None = None,
+    records_glucocorticoids: bool | None = None,
+) -> pl.DataFrame:
+    """Returns patient_id, definition, criterion_3_policy, status at the index date, under each of the four policies.
+
+    Sorted by patient, then definition and policy in their order.
+    """
+    facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
+    loaded = [load_definition(definition) for definition in definitions]
+    frames = []
+    for policy in POLICIES:
+        choices = facts.choices.model_copy(update={"if_criterion_3_unrecorded": policy})
+        verdicts = _judge(replace(facts, choices=choices), facts.index_dates, loaded)
+        for definition in loaded:
+            judged = _patients_of(facts, definition).join(verdicts, on="patient_id", how="left", maintain_order="left")
+            frames.append(
+                judged.select(
+                    "patient_id",
+                    definition=pl.lit(definition.name),
+                    criterion_3_policy=pl.lit(policy),
+                    status=_status(pl.col(definition.name)),
+                )
+            )
+    order = {definition.name: rank for rank, definition in enumerate(loaded)}
+    by_definition = pl.col("definition").replace_strict(order, return_dtype=pl.Int64)
+    return pl.concat(frames).sort("patient_id", by_definition, maintain_order=True)
+
+
+def _judge(facts: Facts, dates: pl.DataFrame, definitions: list[Definition]) -> pl.DataFrame:
+    """Returns `dates` with one Boolean column per definition: the verdict at each date."""
+    judged = judge_leaves(facts, dates, leaves_of(definitions))
+    verdicts = {
+        definition.name: definition.tree.met(lambda leaf: pl.col(leaf.key), frozenset(definition.optional))
+        if facts.courses is not None
+        else pl.lit(None, dtype=pl.Boolean)  # nothing is known of any drug
+        for definition in definitions
+    }
+    return judged.select("patient_id", "evaluation_date", **verdicts)
+
+
+def _labels(facts: Facts, verdicts: pl.DataFrame, definition: Definition) -> pl.DataFrame:
+    met = pl.col(definition.name)
+    per_patient = verdicts.group_by("patient_id", maintain_order=True).agg(
+        index_date=pl.col("evaluation_date").last(),
+        first_met_date=pl.col("evaluation_date").filter(met).first(),
+        met=met.last(),
+    )
+    return (
+        _patients_of(facts, definition)
+        .join(per_patient, on="patient_id", how="left", maintain_order="left")
+        .join(_counts(facts, definition), on="patient_id", how="left", maintain_order="left")
+        .select(
+            "patient_id",
+            "index_date",
+            "first_met_date",
+            "n_failed_mechanisms",
+            "n_failed_drugs",
+            "n_failures_presumed",
+            definition=pl.lit(definition.name),
+            status=_status(pl.col("met")),
+            hangs_on_presumed=pl.col("met").fill_null(False) & ~pl.col("enough_without"),
+        )
+        .select(LABEL_COLUMNS)
+    )
+
+
+def _counts(facts: Facts, definition: Definition) -> pl.DataFrame:
+    """How many mechanisms and drugs had failed at the index date, as the definition counts them."""
+    renamed = {
+        "n_mechanisms": "n_failed_mechanisms",
+        "n_drugs": "n_failed_drugs",
+        "n_presumed": "n_failures_presumed",
+    }
+    if facts.courses is None:
+        unknown = [pl.lit(None, dtype=pl.Int64).alias(name) for name in renamed.values()]
+        return facts.index_dates.select("patient_id", *unknown, enough_without=pl.lit(None, dtype=pl.Boolean))
+    counted = count_failures(facts, facts.index_dates, definition.counting).rename(renamed)
+    without = pl.col("n_mechanisms_recorded") >= definition.mechanisms_needed
+    return counted.select("patient_id", *renamed.values(), enough_without=without)
+
+
+def _patients_of(facts: Facts, definition: Definition) -> pl.DataFrame:
+    return facts.patients.filter(pl.col("disease") == definition.disease).select("patient_id")
+
+
+def _status(met: pl.Expr) -> pl.Expr:
+    return (
+        pl.when(met.is_null())
+        .then(pl.lit("not_assessable"))
+        .when(met)
+        .then(pl.lit("met"))
+        .otherwise(pl.lit("not_met"))
+    )

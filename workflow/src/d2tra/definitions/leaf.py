@@ -1,0 +1,141 @@
+"""What every criterion can do: judge a patient at a date, give its reason, and say itself in words."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import polars as pl
+from pydantic import model_validator
+
+from d2tra.config import Closed
+from d2tra.definitions.facts import Facts, latest
+from d2tra.scores.bands import Limit, rounded
+
+EDGES = {"below": "below", "up_to": "up to", "above": "above", "at_least": "at least"}
+
+
+class Threshold(Limit):
+    """A limit that must be stated: exactly one of below, up_to, above, at_least."""
+
+    @model_validator(mode="after")
+    def _is_stated(self) -> Self:
+        if not self.model_fields_set:
+            raise ValueError("state one of below, up_to, above, at_least")
+        return self
+
+    @property
+    def value(self) -> float:
+        """The number itself."""
+        return float(next(value for value in self.model_dump().values() if value is not None))
+
+    def in_words(self) -> str:
+        """Returns e.g. `above 10`."""
+        return next(f"{EDGES[edge]} {value:g}" for edge, value in self.model_dump().items() if value is not None)
+
+
+class Leaf(Closed):
+    """One criterion of the vocabulary; its fields are the parameters that a definition states.
+
+    A new criterion: one subclass and one line in `criteria.Criterion`.
+    """
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        """Returns the rows of `dates` (patient_id, evaluation_date; sorted) in their order with `met` (Boolean, null =
+        unknown) and whatever `explain` needs."""
+        raise NotImplementedError
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        """Returns one sentence (String) per row of what `judge` gave: the deciding records, or what is missing."""
+        raise NotImplementedError
+
+    def in_words(self) -> str:
+        """Returns the criterion with its numbers, in plain words."""
+        raise NotImplementedError
+
+    @property
+    def key(self) -> str:
+        """The same for two criteria that are the same: each is judged once for all definitions."""
+        return f"{type(self).__name__} {self.model_dump_json()}"
+
+
+class LatestVisit(Leaf):
+    """A criterion on the latest visit in [t − within_days, t] that has something to say about it."""
+
+    within_days: int
+
+    def available(self, facts: Facts) -> pl.Expr:
+        """Whether a visit is looked at (over the columns of facts.visits)."""
+        raise NotImplementedError
+
+    def met_at_visit(self, facts: Facts) -> pl.Expr:
+        """The verdict of such a visit."""
+        raise NotImplementedError
+
+    def records(self, facts: Facts) -> pl.Expr:
+        """What such a visit shows, in words."""
+        raise NotImplementedError
+
+    def missing(self) -> str:
+        """What would settle it where no visit is available."""
+        raise NotImplementedError
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        visits = facts.visits.lazy().filter(self.available(facts))
+        verdicts = visits.select("patient_id", "visit_date", met=self.met_at_visit(facts)).collect()
+        return latest(dates, verdicts, "visit_date", self.within_days)
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        start = day(days_before("evaluation_date", self.within_days))
+        window = text(" at a visit between ", start, " and ", day("evaluation_date"))
+        return (
+            show_visit(facts, judged, "visit_date", self.records(facts))
+            .select(
+                pl.coalesce(
+                    text(pl.col("shown"), " at the visit of ", day("visit_date")),
+                    text(self.missing(), window, " would settle it"),
+                )
+            )
+            .to_series()
+        )
+
+
+def text(*parts: str | pl.Expr) -> pl.Expr:
+    """Returns the parts as one string; null where one of them is null."""
+    return pl.concat_str([pl.lit(part) if isinstance(part, str) else part for part in parts])
+
+
+def joined(parts: list[pl.Expr], separator: str = ", ") -> pl.Expr:
+    """Returns the parts that are not null, as one string."""
+    return pl.concat_str(parts, separator=separator, ignore_nulls=True)
+
+
+def day(column: str | pl.Expr) -> pl.Expr:
+    """Returns a date as 2021-07-14."""
+    return (pl.col(column) if isinstance(column, str) else column).dt.to_string("%Y-%m-%d")
+
+
+def days_before(column: str, days: int) -> pl.Expr:
+    """Returns the date that many days earlier."""
+    return pl.col(column) - pl.duration(days=days)
+
+
+def number(value: str | pl.Expr) -> pl.Expr:
+    """Returns a number as it is compared: to 4 decimals, without needless ones."""
+    return rounded(pl.col(value) if isinstance(value, str) else value).cast(pl.String).str.strip_suffix(".0")
+
+
+def yes_no(column: str) -> pl.Expr:
+    """Returns a Boolean as yes, no or not recorded."""
+    return (
+        pl.when(pl.col(column).is_null())
+        .then(pl.lit("not recorded"))
+        .when(pl.col(column))
+        .then(pl.lit("yes"))
+        .otherwise(pl.lit("no"))
+    )
+
+
+def show_visit(facts: Facts, judged: pl.DataFrame, day_name: str, shown: pl.Expr) -> pl.DataFrame:
+    """Adds `shown` (String) to `judged`: what the visit of that day shows; null without such a visit."""
+    visits = facts.visits.select("patient_id", pl.col("visit_date").alias(day_name), shown=shown)
+    return judged.join(visits, on=["patient_id", day_name], how="left", maintain_order="left")

@@ -1,0 +1,205 @@
+"""Criteria on what was assessed at a visit: activity, severity, quality of life, how problematic it is felt to be."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from d2tra.definitions.facts import Facts, latest
+from d2tra.definitions.leaf import (
+    LatestVisit,
+    Leaf,
+    Threshold,
+    day,
+    days_before,
+    joined,
+    number,
+    show_visit,
+    text,
+    yes_no,
+)
+
+NAMES = {
+    "haq_di": "HAQ-DI",
+    "pain_mm": "pain (mm)",
+    "fatigue_mm": "fatigue (mm)",
+    "patient_global_mm": "patient global (mm)",
+    "physician_global_mm": "physician global (mm)",
+}
+MEASURED_AS = {"haq_di": "haq_di_used"}  # the HAQ-DI as given, else from its categories
+
+
+class Activity(LatestVisit):
+    """A composite score in one of `bands`. While a drug that suppresses the acute phase is taken, low scores show
+    control only if one of `free_of_acute_phase` is among them; else the verdict is unknown."""
+
+    scores: tuple[str, ...]
+    bands: tuple[str, ...]
+    free_of_acute_phase: tuple[str, ...]
+
+    def available(self, facts: Facts) -> pl.Expr:
+        return pl.any_horizontal(pl.col(score).is_not_null() for score in self.scores)
+
+    def met_at_visit(self, facts: Facts) -> pl.Expr:
+        active = pl.any_horizontal(
+            pl.col(f"{score}_band").is_in(self.bands).fill_null(False) for score in self.scores
+        )
+        seen_through = pl.any_horizontal(pl.lit(False), *(pl.col(score).is_not_null() for score in self.free_of_acute_phase))
+        controlled = ~pl.col("acute_phase_suppressed") | seen_through
+        return pl.when(active).then(True).when(controlled).then(False)
+
+    def records(self, facts: Facts) -> pl.Expr:
+        shown = joined([text(f"{s} ", number(s), " (", pl.col(f"{s}_band"), ")") for s in self.scores])
+        masked = text(
+            shown,
+            pl.when(pl.col("acute_phase_suppressed").is_null())
+            .then(pl.lit("; no treatments to tell whether a drug suppresses the acute phase"))
+            .otherwise(pl.lit("; a drug that suppresses the acute phase is taken")),
+            f"; {' or '.join(self.free_of_acute_phase) or 'another score'} would settle it",
+        )
+        return pl.when(self.metat_visit(facts).is_null()).then(masked).otherwise(shown)
+
+    def missing(self) -> str:
+        return f"no {', '.join(self.scores)} available: the components of one of them"
+
+    def in_words(self) -> str:
+        return (
+            f"any of {', '.join(self.scores)} {' or '.join(self.bands)} at the latest visit within {self.within_days} days "
+            f"that has one of them (low scores without {' or '.join(self.free_of_acute_phase)} are unknown while a drug "
+            "suppresses the acute phase)"
+        )
+
+
+class Severity(LatestVisit):
+    """The first available of the study's severity scores in one of `bands`, at the latest visit with any of `scores`."""
+
+    scores: tuple[str, ...]
+    bands: tuple[str, ...]
+
+    def available(self, facts: Facts) -> pl.Expr:
+        return pl.any_horizontal(pl.col(score).is_not_null() for score in self.scores)
+
+    def met_at_visit(self, facts: Facts) -> pl.Expr:
+        return severity(facts).is_in(self.bands)
+
+    def records(self, facts: Facts) -> pl.Expr:
+        wanted = " or ".join(facts.choices.severity_score)
+        return pl.coalesce(
+            text("severity ", severity(facts)),
+            text(f"no severity: {wanted} not available, its components would settle it"),
+        )
+
+    def missing(self) -> str:
+        return f"no {', '.join(self.scores)} available: the components of one of them"
+
+    def in_words(self) -> str:
+        return f"severity {' or '.join(self.bands)} at the latest visit within {self.within_days} days that has a score"
+
+
+class QualityOfLife(LatestVisit):
+    """Any of the three above its threshold; one not recorded beside another does not make it unknown."""
+
+    haq_di: Threshold
+    pain_mm: Threshold
+    fatigue_mm: Threshold
+
+    def _thresholds(self) -> dict[str, Threshold]:
+        return {name: getattr(self, name) for name in ("haq_di", "pain_mm", "fatigue_mm")}
+
+    def available(self, facts: Facts) -> pl.Expr:
+        return pl.any_horizontal(pl.col(MEASURED_AS.get(name, name)).is_not_null() for name in self._thresholds())
+
+    def met_at_visit(self, facts: Facts) -> pl.Expr:
+        return pl.any_horizontal(
+            limit.holds(pl.col(MEASURED_AS.get(name, name))).fill_null(False)
+            for name, limit in self._thresholds().items()
+        )
+
+    def records(self, facts: Facts) -> pl.Expr:
+        return joined(
+            [text(f"{NAMES[name]} ", number(MEASURED_AS.get(name, name))) for name in self._thresholds()]
+        )
+
+    def missing(self) -> str:
+        return "no HAQ-DI, pain or fatigue: one of them"
+
+    def in_words(self) -> str:
+        limits = " or ".join(f"{NAMES[name]} {limit.in_words()}" for name, limit in self._thresholds().items())
+        return f"{limits} at the latest visit within {self.within_days} days that has one of them"
+
+
+class Problematic(Leaf):
+    """Either flag true at the latest visit with a flag; where none is recorded, what the study chose for that.
+
+    Under `ignore` an unrecorded criterion is `dropped`: it counts as met and has no evidence.
+    """
+
+    within_days: int
+    global_mm: Threshold  # used only where the study chose global_above_50
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        either = [pl.col("problematic_to_patient"), pl.col("problematic_to_rheumatologist")]
+        judged = self._latest_with(facts, dates, either, "visit_date", "flagged")
+        policy = facts.choices.if_criterion_3_unrecorded
+        if policy == "global_above_50":
+            high = [self.global_mm.holds(pl.col(f"{whose}_global_mm")) for whose in ("patient", "physician")]
+            judged = self._latest_with(facts, judged, high, "global_date", "global_high")
+            return judged.with_columns(met=pl.coalesce("flagged", "global_high"), dropped=pl.lit(False))
+        instead = pl.lit(None if policy == "unknown" else True, dtype=pl.Boolean)
+        unrecorded = pl.col("flagged").is_null()
+        return judged.with_columns(
+            met=pl.coalesce("flagged", instead),
+            dropped=unrecorded if policy == "ignore" else pl.lit(False),
+        )
+
+    def _latest_with(
+        self, facts: Facts, dates: pl.DataFrame, answers: list[pl.Expr], day_name: str, verdict: str
+    ) -> pl.DataFrame:
+        """Adds the latest visit with any answer, and whether one of its answers is true (no answer beside one is no)."""
+        visits = facts.visits.select(
+            "patient_id",
+            pl.col("visit_date").alias(day_name),
+            pl.any_horizontal(answer.fill_null(False) for answer in answers).alias(verdict),
+            answered=pl.any_horizontal(answer.is_not_null() for answer in answers),
+        )
+        return latest(dates, visits.filter("answered").drop("answered"), day_name, self.within_days)
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        flags = text(
+            "to the patient: ",
+            yes_no("problematic_to_patient"),
+            "; to the rheumatologist: ",
+            yes_no("problematic_to_rheumatologist"),
+        )
+        recorded = show_visit(facts, judged, "visit_date", flags).select(
+            text(pl.col("shown"), " at the visit of ", day("visit_date"))
+        )
+        unrecorded = judged.select(
+            text("not recorded since ", day(days_before("evaluation_date", self.within_days)))
+        )
+        return recorded.to_series().zip_with(
+            judged["flagged"].is_not_null(), unrecorded.to_series() + self._instead(facts, judged)
+        )
+
+    def _instead(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        policy = facts.choices.if_criterion_3_unrecorded
+        if policy == "unknown":
+            return pl.Series(["; either flag at a visit would settle it"])
+        if policy != "global_above_50":
+            return pl.Series([f"; counted as met, as the study chose (if_criterion_3_unrecorded: {policy})"])
+        globals_ = joined([text(f"{NAMES[name]} ", number(name)) for name in ("patient_global_mm", "physician_global_mm")])
+        used = text("; ", pl.col("shown"), " at the visit of ", day("global_date"), " stands in, as the study chose")
+        neither = pl.lit(" and no global score either; a flag or a global score at a visit would settle it")
+        return show_visit(facts, judged, "global_date", globals_).select(pl.coalesce(used, neither)).to_series()
+
+    def in_words(self) -> str:
+        return (
+            f"problematic to the patient or the rheumatologist at the latest visit within {self.within_days} days that "
+            "records either (where none does: as the study's if_criterion_3_unrecorded says; its global_above_50 means a "
+            f"global score {self.global_mm.in_words()} mm)"
+        )
+
+
+def severity(facts: Facts) -> pl.Expr:
+    """Returns the band of the first available score of the study's list (over the columns of facts.visits)."""
+    return pl.coalesce(pl.col(f"{score}_band") for score in facts.choices.severity_score)
+

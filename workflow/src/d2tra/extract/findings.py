@@ -1,0 +1,70 @@
+"""Findings of the extract: what was repaired, emptied or set aside, where it stands, and how to mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import polars as pl
+
+from d2tra.config import Closed, parse, setting
+from d2tra.extract.schemas import COLUMNS
+
+FINDINGS: dict[str, pl.DataType] = {
+    "table": pl.String(), "source": pl.String(), "source_row": pl.Int64(), "column": pl.String(),
+    "rule": pl.String(), "severity": pl.String(), "value": pl.String(), "message": pl.String(),
+}  # fmt: skip
+
+
+class Rule(Closed):
+    """A rule of config/quality.yaml: what follows when a cell or row breaks it, and how to mend that."""
+
+    severity: Literal["fix", "cell", "row", "stop"]
+    mend: str
+
+
+def rules() -> dict[str, Rule]:
+    """Returns every validation rule by name, as config/quality.yaml states them."""
+    return _rules(Path.cwd())
+
+
+@cache
+def _rules(_folder: Path) -> dict[str, Rule]:
+    stated = setting("quality")["rules"]
+    return {name: parse(Rule, section, f"config/quality.yaml, rule {name}") for name, section in stated.items()}
+
+
+def find(
+    rows: pl.DataFrame,
+    table: str,
+    column: str | None,
+    rule: str,
+    broken: pl.Expr,
+    value: pl.Expr | None = None,
+    detail: pl.Expr | None = None,
+) -> pl.DataFrame:
+    """Returns one finding for each row of `rows` (with source, source_row) where `broken` is true.
+
+    `value` is the offending text (default: the cell of `column`); `detail` completes the sentence of the rule.
+    """
+    stated = rules()[rule]
+    known = COLUMNS.get(table, {}).get(column or "")
+    sentence = stated.mend.replace("{column}", column or "").replace("{takes}", known.says() if known else "")
+    shown = value if value is not None else pl.col(column) if column else pl.lit(None)
+    return rows.filter(broken.fill_null(False)).select(
+        table=pl.lit(table),
+        source="source",
+        source_row="source_row",
+        column=pl.lit(column, dtype=pl.String),
+        rule=pl.lit(rule),
+        severity=pl.lit(stated.severity),
+        value=shown.cast(pl.String),
+        message=pl.lit(sentence) if detail is None else pl.concat_str(pl.lit(sentence), detail.fill_null("")),
+    )
+
+
+def collect(findings: Iterable[pl.DataFrame]) -> pl.DataFrame:
+    """Returns the findings as one frame, in the order given; the empty frame with its columns where there is none."""
+    return pl.concat([pl.DataFrame(schema=FINDINGS), *findings], how="vertical")

@@ -1,0 +1,184 @@
+"""A model as its YAML declares it (config/models/<model>.yaml), fitted to an analysis set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import polars as pl
+from pydantic import Field, field_validator
+
+from d2tra.config import Closed, find, load_yaml, parse
+from d2tra.errors import StudyError, nearest
+from d2tra.models.checks import events_per_parameter
+from d2tra.models.design import INTERCEPT, NotEstimableError
+from d2tra.models.logistic import ROWS, Fitted, fit, read_outcome
+from d2tra.models.sample_size import parameter_budget
+
+
+class Factor(Closed):
+    """One factor: a column of the analysis set, its reference level or unit step, and its role."""
+
+    name: str
+    reference: str | None = None
+    unit_step: float = Field(default=1, gt=0)
+    role: Literal["candidate", "confounder", "descriptive"] = "candidate"
+
+
+class ModelPlan(Closed):
+    """What is fitted: each factor alone (univariable) or all together. Descriptive factors are left out."""
+
+    name: str
+    title: str = ""
+    kind: Literal["univariable", "multivariable"] = "multivariable"
+    outcomes: Literal["primary", "all"] | list[str] = "primary"
+    factors: list[Factor] = Field(min_length=1)
+    method: Literal["auto", "firth", "logit", "flic"] = "auto"
+    missing: Literal["complete_case"] = "complete_case"
+    above_budget: Literal["refuse", "report_as_exploratory"] = "refuse"
+
+    @field_validator("factors", mode="before")
+    @classmethod
+    def _name_alone(cls, factors: Any) -> Any:
+        return (
+            [{"name": f} if isinstance(f, str) else f for f in factors]
+            if isinstance(factors, list)
+            else factors
+        )
+
+    @property
+    def modelled(self) -> list[Factor]:
+        return [factor for factor in self.factors if factor.role != "descriptive"]
+
+    def outcomes_among(self, definitions: Sequence[str]) -> list[str]:
+        """Returns the outcomes among the study's definitions, the first of which is primary."""
+        if self.outcomes == "all":
+            return list(definitions)
+        if self.outcomes == "primary":
+            return list(definitions[:1])
+        for outcome in self.outcomes:
+            if outcome not in definitions:
+                raise StudyError(
+                    f"model {self.name}: outcome {outcome!r} is no definition of the study"
+                    f"{nearest(outcome, definitions)} Its definitions: {', '.join(definitions)}."
+                )
+        return list(self.outcomes)
+
+
+def load_model(name: str) -> ModelPlan:
+    """Returns the model of that name or path; its `name` is the stem of its file."""
+    path = find("models", name)
+    section = load_yaml(path)
+    return parse(ModelPlan, {**section, "name": path.stem} if isinstance(section, dict) else section, path)
+
+
+def fit_models(
+    analysis_set: pl.DataFrame,
+    model: ModelPlan,
+    outcome: str,
+    *,
+    seed: int | None = None,
+    refused: Mapping[str, str] | None = None,
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Returns the rows of models/<model>.csv for one outcome (definition), and its object of _fit.json.
+
+    Univariable models have no intercept row, and their own facts under `terms`. `refused` maps a factor to the
+    reason why it must not be modelled against this outcome; it stands in the rows with that reason. Nothing stops
+    here for the data's sake: what cannot be fitted is a row of nulls with the reason in its note.
+    """
+    refused = {name: why for name, why in (refused or {}).items() if name in {f.name for f in model.modelled}}
+    factors = [factor for factor in model.modelled if factor.name not in refused]
+    groups = [[factor] for factor in factors] if model.kind == "univariable" else [factors] if factors else []
+    fits = [_fit_or_say_why(analysis_set, outcome, group, model) for group in groups]
+    event = read_outcome(analysis_set, outcome).drop_nulls()
+    facts = _facts(fits, groups, model, len(event), int(event.sum()))
+    rows = [_judged(found.rows, facts, model) for found in fits]
+    rows += [_row_of_nulls(name, f"refused: {why}") for name, why in refused.items()]
+    table = pl.concat(rows) if rows else pl.DataFrame(schema=ROWS)
+    if model.kind == "univariable":
+        table = table.filter(pl.col("term") != INTERCEPT)
+    identity = {"definition": outcome, "kind": model.kind, "missing": model.missing, "seed": seed}
+    return (
+        table.with_columns(definition=pl.lit(outcome)),
+        {**identity, "n_rows": analysis_set.height, "refused": refused, **facts},
+    )
+
+
+def _fit_or_say_why(data: pl.DataFrame, outcome: str, factors: list[Factor], model: ModelPlan) -> Fitted:
+    names = [factor.name for factor in factors]
+    for name in names:
+        if name not in data.columns:
+            raise StudyError(
+                f"model {model.name}: no factor {name!r} in the analysis set{nearest(name, data.columns)}"
+            )
+    references = {f.name: f.reference for f in factors if f.reference is not None}
+    try:
+        return fit(data, outcome, names, model.method, references, {f.name: f.unit_step for f in factors})
+    except NotEstimableError as refusal:
+        rows = pl.concat([_row_of_nulls(name, f"not fitted: {refusal}") for name in names])
+        event = read_outcome(data, outcome).drop_nulls()
+        return Fitted(
+            rows, model.method, len(event), int(event.sum()), 0, None, [], None, {}, [], str(refusal)
+        )
+
+
+def _facts(
+    fits: list[Fitted], groups: list[list[Factor]], model: ModelPlan, n: int, n_events: int
+) -> dict[str, Any]:
+    """The facts of _fit.json: of the one multivariable fit, or over all univariable fits and of each."""
+    if model.kind == "multivariable" and fits:
+        return _facts_of(fits[0])
+    n_parameters = max((found.n_parameters for found in fits), default=0)
+    judged = [found.converged for found in fits if found.converged is not None]
+    return {
+        "method": model.method,
+        "n": n,
+        "n_events": n_events,
+        "n_parameters": n_parameters,
+        "events_per_parameter": events_per_parameter(n_events, n_parameters),
+        "parameter_budget": parameter_budget(n, n_events),
+        "converged": all(judged) if judged else None,
+        "separated_terms": list(dict.fromkeys(term for found in fits for term in found.separated)),
+        "c_statistic": None,
+        "terms": {group[0].name: _facts_of(found) for group, found in zip(groups, fits, strict=True)},
+    }
+
+
+def _facts_of(found: Fitted) -> dict[str, Any]:
+    return {
+        "method": found.method,
+        "n": found.n,
+        "n_events": found.n_events,
+        "n_parameters": found.n_parameters,
+        "events_per_parameter": events_per_parameter(found.n_events, found.n_parameters),
+        "parameter_budget": parameter_budget(found.n, found.n_events),
+        "converged": found.converged,
+        "separated_terms": found.separated,
+        "c_statistic": found.c_statistic,
+        "dropped_for_missing": found.dropped,
+        "empty_cells": found.empty_cells,
+        "problem": found.problem,
+    }
+
+
+def _judged(rows: pl.DataFrame, facts: dict[str, Any], model: ModelPlan) -> pl.DataFrame:
+    """The rows of a multivariable model above its budget say so, or lose their estimates."""
+    wanted, budget = facts["n_parameters"], facts["parameter_budget"]
+    if model.kind == "univariable" or wanted <= budget:
+        return rows
+    allowed = model.above_budget == "report_as_exploratory"
+    verdict = f"{'exploratory' if allowed else 'not fitted'}: {wanted} parameters above the budget of {budget} (Riley)"
+    estimated = pl.col("estimate").is_not_null() & (pl.col("note") != "reference").fill_null(True)
+    noted = rows.with_columns(
+        note=pl.when(estimated).then(pl.concat_str("note", pl.lit(verdict), separator="; ", ignore_nulls=True))
+        .otherwise("note")
+    )  # fmt: skip
+    if allowed:
+        return noted
+    return noted.with_columns(
+        pl.lit(None, pl.Float64).alias(name) for name, kind in ROWS.items() if kind == pl.Float64
+    )
+
+
+def _row_of_nulls(term: str, note: str) -> pl.DataFrame:
+    return pl.DataFrame([{"term": term, "note": note}], schema=ROWS)

@@ -1,0 +1,117 @@
+"""Every score of every visit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+import polars as pl
+
+from d2tra.errors import StudyError, nearest
+from d2tra.extract import schemas
+from d2tra.scores import cdai, dapsa, das28, pasdas, rapid3
+from d2tra.scores.bands import band, rounded
+from d2tra.scores.boolean import items_met
+from d2tra.scores.labs import borrow_labs
+from d2tra.scores.settings import ScoreSettings, load_score_settings
+
+FORMULAS: dict[str, Callable[[], pl.Expr]] = {
+    "das28_esr": das28.das28_esr,
+    "das28_crp": das28.das28_crp,
+    "das28_esr_3v": das28.das28_esr_3v,
+    "das28_crp_3v": das28.das28_crp_3v,
+    "cdai": cdai.cdai,
+    "sdai": cdai.sdai,
+    "dapsa": dapsa.dapsa,
+    "cdapsa": dapsa.cdapsa,
+    "rapid3": rapid3.rapid3,
+    "pasdas": pasdas.pasdas,
+}
+BORROWED = ["esr_mm_h_used", "esr_source", "esr_days", "crp_mg_l_used", "crp_source", "crp_days"]
+FLAGS = ["near_cutoff", "subjective_only"]
+
+
+def score_visits(
+    visits: pl.DataFrame,
+    labs: pl.DataFrame | None = None,
+    patients: pl.DataFrame | None = None,
+    scores: Iterable[str] | Mapping[str, Any] | None = None,
+) -> pl.DataFrame:
+    """Returns one row per visit, sorted by patient and date, with every score of `config/scores.yaml`.
+
+    `visits`, `labs`, `patients`: canonical columns; an absent one counts as null. `patients` None: all scores for all
+    rows; else the scores of one disease are null for the patients of the other. `scores`: the names wanted (None =
+    all), or a mapping that replaces top-level keys of `config/scores.yaml`.
+
+    Columns: patient_id, visit_date; each score (Float64, unrounded; Boolean for the yes-or-no ones; null = a component
+    is missing) and `<score>_band` where it has bands; esr_mm_h_used, crp_mg_l_used with `_source` (`visit`, `lab`) and
+    `_days` from visit to sample; near_cutoff (DAS28-ESR or -CRP nearer to a cut-off than the setting); subjective_only
+    (active by DAS28-ESR or -CRP, yet no swollen joint and normal CRP).
+    Raises StudyError for an unknown score or key. Sources: `config/scores.yaml`.
+    """
+    settings = load_score_settings(scores if isinstance(scores, Mapping) else None)
+    wanted = _wanted(settings, None if isinstance(scores, Mapping) else scores)
+    complete_labs = None if labs is None else schemas.complete(labs, "labs")
+    borrowed = borrow_labs(schemas.complete(visits, "visits"), complete_labs, settings.lab_window_days)
+    components = _with_disease(borrowed, patients).with_columns(_components(settings))
+    scored = components.with_columns(_formula(name, settings).alias(name) for name in settings.scores)
+    banded = scored.with_columns(
+        band(pl.col(name), settings.bands_of(name)).alias(f"{name}_band")
+        for name in settings.scores
+        if settings.bands_of(name)
+    ).with_columns(_near_cutoff(settings), _subjective_only(settings))
+    with_bands = [column for name in wanted for column in (name, f"{name}_band") if column in banded.columns]
+    return banded.select("patient_id", "visit_date", *with_bands, *BORROWED, *FLAGS)
+
+
+def _wanted(settings: ScoreSettings, scores: Iterable[str] | None) -> list[str]:
+    wanted = (
+        list(settings.scores) if scores is None else [scores] if isinstance(scores, str) else list(scores)
+    )
+    for name in wanted:
+        if name not in settings.scores:
+            known = ", ".join(settings.scores)
+            raise StudyError(f"no score {name!r}{nearest(name, settings.scores)} Known scores: {known}.")
+    return wanted
+
+
+def _with_disease(visits: pl.DataFrame, patients: pl.DataFrame | None) -> pl.DataFrame:
+    if patients is None:
+        return visits.with_columns(disease=pl.lit("any"))
+    diseases = patients.select("patient_id", pl.col("disease").cast(pl.String)).unique(maintain_order=True)
+    return visits.join(diseases, on="patient_id", how="left", validate="m:1", maintain_order="left")
+
+
+def _components(settings: ScoreSettings) -> list[pl.Expr]:
+    return [
+        pl.col("esr_mm_h_used").clip(lower_bound=settings.esr_floor_mm_h).alias("esr_floored"),
+        (pl.col("crp_mg_l_used") / 10).alias("crp_mg_dl"),
+        (pl.col("patient_global_mm") / 10).alias("patient_global_cm"),
+        (pl.col("physician_global_mm") / 10).alias("physician_global_cm"),
+        (pl.col("pain_mm") / 10).alias("pain_cm"),
+    ]
+
+
+def _formula(name: str, settings: ScoreSettings) -> pl.Expr:
+    score = settings.scores[name]
+    value = items_met(score.items, score.needed) if score.items and score.needed else FORMULAS[name]()
+    if score.disease is None:
+        return value
+    return pl.when(pl.col("disease").is_in(["any", score.disease])).then(value)
+
+
+def _near_cutoff(settings: ScoreSettings) -> pl.Expr:
+    near = [
+        rounded((rounded(pl.col(score)) - cut_off).abs()) < settings.near_cutoff_below
+        for score in ("das28_esr", "das28_crp")
+        for cut_off in settings.schemes[str(settings.scores[score].bands)].cut_offs()
+    ]
+    return pl.max_horizontal(near).alias("near_cutoff")
+
+
+def _subjective_only(settings: ScoreSettings) -> pl.Expr:
+    active = pl.max_horizontal(
+        pl.col(f"{score}_band").is_in(["moderate", "high"]) for score in ("das28_esr", "das28_crp")
+    )
+    crp_normal = rounded(pl.col("crp_mg_l_used")) <= settings.subjective_crp_up_to
+    return (active & (pl.col("sjc28") == 0) & crp_normal).alias("subjective_only")

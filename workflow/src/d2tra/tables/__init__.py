@@ -1,0 +1,1 @@
+"""Tables of results: each module makes one, as cells; `TABLES` lists them."""
