@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from d2tra.scores import score_visits
@@ -101,6 +101,7 @@ def test_the_window_is_a_setting() -> None:
     assert crp_used(crp("2023-03-15 | crp | 7"), lab_window_days=0) == (7.0, "lab", 0)
 
 
+@settings(max_examples=50, deadline=None, derandomize=True)
 @given(st.lists(st.tuples(st.integers(-20, 20), st.integers(0, 50)), max_size=8))
 def test_borrowing_agrees_with_a_search_through_all_results(results: list[tuple[int, int]]) -> None:
     labs = pl.DataFrame(

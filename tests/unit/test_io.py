@@ -19,7 +19,7 @@ def test_a_frame_comes_back_as_it_was_written(tmp_path, name):
 
 def test_writing_leaves_no_temporary_file_behind(tmp_path):
     io.write(ROWS, tmp_path / "rows.csv")
-    io.write_folder({"one": ROWS, "two": ROWS}, tmp_path / "folder")
+    io.write_folder({"one.parquet": ROWS, "two.parquet": ROWS}, tmp_path / "folder")
     io.copy(tmp_path / "folder", tmp_path / "again")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["again", "folder", "rows.csv"]
     assert sorted(io.read_folder(tmp_path / "again")) == ["one", "two"]
@@ -35,8 +35,8 @@ def test_a_writer_that_fails_leaves_the_old_file_as_it_was(tmp_path, monkeypatch
 
 
 def test_a_folder_that_is_written_again_holds_only_the_new_files(tmp_path):
-    io.write_folder({"old": ROWS}, tmp_path / "folder")
-    io.write_folder({"new": ROWS}, tmp_path / "folder")
+    io.write_folder({"old.parquet": ROWS}, tmp_path / "folder")
+    io.write_folder({"new.parquet": ROWS}, tmp_path / "folder")
     assert sorted(io.read_folder(tmp_path / "folder")) == ["new"]
 
 

@@ -61,12 +61,13 @@ def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     if not profile.suppress_up_to and profile.rounding == "none":
         return cells.with_columns(smallest=pl.lit(None, pl.Int64))
     share = pl.col("kind") == "proportion"
-    hidden = pl.any_horizontal(
+    gives_away = pl.any_horizontal(
         _is_small(pl.col("n"), profile),
         _is_small(pl.col("total"), profile),
         _is_small(pl.col("smallest"), profile),
         share & _is_small(pl.col("total") - pl.col("n"), profile),
-    ).fill_null(False)
+    )
+    hidden = cells.select(gives_away.fill_null(False)).to_series()
     numbers = ("n", "total", "estimate", "low", "high")
     released = cells.with_columns(
         n=_rounded_count(pl.col("n"), profile),

@@ -59,17 +59,18 @@ def write_json(value: Any, path: str | Path) -> None:
     write_text(json.dumps(value, indent=2, sort_keys=True, ensure_ascii=False, default=str) + "\n", path)
 
 
-def write_folder(frames: Mapping[str, pl.DataFrame], folder: str | Path, suffix: str = ".parquet") -> None:
-    """Writes one file per frame into a new folder that appears under its name only when all are there."""
+def write_folder(contents: Mapping[str, Any], folder: str | Path) -> None:
+    """Writes a new folder that appears under its name only when every file is in it.
+
+    `contents`: file name → a frame (.parquet, .csv), bytes, text, or what a .json holds.
+    """
     folder = Path(folder)
     new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
     new.mkdir(parents=True)
     try:
-        for name, frame in frames.items():
-            write(frame, new / f"{name}{suffix}")
-        if folder.exists():
-            shutil.rmtree(folder)
-        os.replace(new, folder)
+        for name, content in contents.items():
+            _write_any(content, new / name)
+        _replace_folder(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -83,9 +84,7 @@ def copy(source: str | Path, target: str | Path) -> None:
     new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
     try:
         shutil.copytree(source, new)
-        if target.exists():
-            shutil.rmtree(target)
-        os.replace(new, target)
+        _replace_folder(new, target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
 
@@ -96,6 +95,23 @@ def make_private(folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     return folder
+
+
+def _write_any(content: Any, path: Path) -> None:
+    if isinstance(content, pl.DataFrame):
+        write(content, path)
+    elif isinstance(content, bytes):
+        write_bytes(content, path)
+    elif path.suffix == ".json":
+        write_json(content, path)
+    else:
+        write_text(content, path)
+
+
+def _replace_folder(new: Path, folder: Path) -> None:
+    if folder.exists():
+        shutil.rmtree(folder)
+    os.replace(new, folder)
 
 
 def _whole(path: Path, write_to: Callable[[Path], Any]) -> None:

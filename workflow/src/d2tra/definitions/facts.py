@@ -17,6 +17,7 @@ from d2tra.treatment.courses import recognised
 BTS_KINDS = ("bdmard", "tsdmard")
 FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
 KEY = ["patient_id", "evaluation_date"]
+NO_IMAGING = pl.DataFrame(schema={"patient_id": pl.String, "imaging_date": pl.Date})
 DATED_BY = {
     "visits": "visit_date",
     "labs": "sample_date",
@@ -111,9 +112,7 @@ def gather_facts(
         visits=_with_suppression(visits, None if treatments is None else courses),
         courses=None if treatments is None else courses,
         glucocorticoids=glucocorticoids,
-        imaging=tables.get("imaging", complete(pl.DataFrame(), "imaging")).with_columns(
-            pl.col("value").cast(pl.Float64, strict=False)
-        ),
+        imaging=tables["imaging"] if "imaging" in tables else complete(NO_IMAGING, "imaging"),
         records_glucocorticoids=bool(records_glucocorticoids)
         or (glucocorticoids is not None and glucocorticoids.height > 0),
         choices=choices,
@@ -125,11 +124,14 @@ def up_to_cut(
 ) -> dict[str, pl.DataFrame]:
     """Returns the tables that the extract has, with all canonical columns and without the rows dated after the cut.
 
-    An undated row stays. StudyError where patients or visits are missing.
+    An undated row stays. StudyError where patients or visits are missing, or a table is unknown.
     """
     for table in ("patients", "visits"):
         if extract.get(table) is None:
             raise StudyError(f"the extract has no table {table!r}: patients and visits are needed to judge anybody.")
+    for table in extract:
+        if table != "patients" and table not in DATED_BY:
+            raise StudyError(f"the extract has an unknown table {table!r}{nearest(table, ['patients', *DATED_BY])}")
     tables = {table: complete(rows, table) for table, rows in extract.items() if rows is not None}
     if cut is None:
         return tables

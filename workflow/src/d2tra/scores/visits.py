@@ -78,7 +78,7 @@ def _wanted(settings: ScoreSettings, scores: Iterable[str] | None) -> list[str]:
 def _with_disease(visits: pl.DataFrame, patients: pl.DataFrame | None) -> pl.DataFrame:
     if patients is None:
         return visits.with_columns(disease=pl.lit("any"))
-    diseases = patients.select("patient_id", pl.col("disease").cast(pl.String)).unique(maintain_order=True)
+    diseases = schemas.complete(patients, "patients").select("patient_id", "disease").unique()
     return visits.join(diseases, on="patient_id", how="left", validate="m:1", maintain_order="left")
 
 

@@ -1,0 +1,10 @@
+"""Turn the site's own columns, words, dates and units into the canonical tables."""
+
+from d2tra import io, logs
+from d2tra.extract.mapping import harmonise
+from d2tra.extract.site import load_site
+
+if __name__ == "__main__":
+    logs.start(snakemake.log[0])
+    harmonised = harmonise(load_site(snakemake.input.mapping))
+    io.write_folder(harmonised.as_files(), snakemake.output.tables)

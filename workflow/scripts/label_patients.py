@@ -1,0 +1,18 @@
+"""Judge every patient by every definition at every visit, with the deciding records."""
+
+from d2tra import io, logs
+from d2tra.definitions import audit_counts, label_patients, status_by_policy
+from d2tra.extract.site import load_site
+
+if __name__ == "__main__":
+    logs.start(snakemake.log[0])
+    records_glucocorticoids = load_site(snakemake.input.mapping).records_glucocorticoids
+    valid = io.read_folder(snakemake.input.valid)
+    courses = io.read(snakemake.input.courses) if "treatments" in valid else None
+    known = (valid, courses, io.read(snakemake.input.scores))
+    asked = (snakemake.params.definitions, snakemake.params.study, records_glucocorticoids)
+    labels, evidence = label_patients(*known, *asked)
+    io.write(labels, snakemake.output.labels)
+    io.write(evidence, snakemake.output.evidence)
+    io.write(status_by_policy(*known, *asked), snakemake.output.policies)
+    io.write(audit_counts(*known, snakemake.params.study), snakemake.output.counts)
