@@ -37,7 +37,11 @@ def is_bts(molecule: str) -> bool:
 def round4(value: float | Fraction | None) -> Decimal | None:
     if value is None:
         return None
-    exact = Decimal(value.numerator) / Decimal(value.denominator) if isinstance(value, Fraction) else Decimal(repr(value))
+    exact = (
+        Decimal(value.numerator) / Decimal(value.denominator)
+        if isinstance(value, Fraction)
+        else Decimal(repr(value))
+    )
     return exact.quantize(Decimal("0.0001"), rounding=ROUND_HALF_UP)
 
 
@@ -89,7 +93,9 @@ def trace(rows: list[dict]) -> list[dict]:
 
 def one_course(molecule: str, group: list[dict], rows: list[dict]) -> dict:
     stop = max(r["stop_date"] or dt.date.max for r in group)
-    last = sorted((r for r in group if (r["stop_date"] or dt.date.max) == stop), key=lambda r: r["source_row"])
+    last = sorted(
+        (r for r in group if (r["stop_date"] or dt.date.max) == stop), key=lambda r: r["source_row"]
+    )
     telling = [r for r in last if r["stop_reason"] not in (None, "unknown")]
     imputed = all(r["imputed"] for r in last)
     if molecule == "rituximab" and imputed:
@@ -119,7 +125,11 @@ def outcome(course: dict, courses: list[dict], t: dt.date) -> str | None:
     reason = course["reason"]
     if reason in INEFFICACY:
         short = (course["stop"] - course["start"]).days < 84
-        return "too_short" if short and is_bts(course["molecule"]) and course["molecule"] != "rituximab" else "failed_inefficacy"
+        return (
+            "too_short"
+            if short and is_bts(course["molecule"]) and course["molecule"] != "rituximab"
+            else "failed_inefficacy"
+        )
     if reason in INTOLERANCE:
         return "failed_intolerance"
     if reason not in (None, "unknown"):
@@ -142,10 +152,16 @@ def outcome(course: dict, courses: list[dict], t: dt.date) -> str | None:
 def borrowed(visit: dict, labs: list[dict], test: str, column: str) -> float | None:
     if visit[column] is not None:
         return visit[column]
-    near = [lab for lab in labs if lab["test"] == test and abs((lab["sample_date"] - visit["visit_date"]).days) <= 14]
+    near = [
+        lab
+        for lab in labs
+        if lab["test"] == test and abs((lab["sample_date"] - visit["visit_date"]).days) <= 14
+    ]
     if not near:
         return None
-    best = min(near, key=lambda lab: (abs((lab["sample_date"] - visit["visit_date"]).days), lab["sample_date"]))
+    best = min(
+        near, key=lambda lab: (abs((lab["sample_date"] - visit["visit_date"]).days), lab["sample_date"])
+    )
     values = [lab["value"] for lab in near if lab["sample_date"] == best["sample_date"]]
     return sum(values) / len(values)
 
@@ -185,7 +201,9 @@ def is_active(name: str, value: float) -> bool:
 
 
 class Patient:
-    def __init__(self, patient_id: str, extract: dict[str, list[dict]], policy: str, records_glucocorticoids: bool):
+    def __init__(
+        self, patient_id: str, extract: dict[str, list[dict]], policy: str, records_glucocorticoids: bool
+    ):
         def mine(table: str) -> list[dict]:
             return [row for row in extract[table] if row["patient_id"] == patient_id]
 
@@ -202,7 +220,9 @@ class Patient:
             if not is_bts(course["molecule"]):
                 continue
             found = outcome(course, self.courses, t)
-            open_failure = found == "ongoing" and course["stop"] is None and course["reason"] in INEFFICACY | INTOLERANCE
+            open_failure = (
+                found == "ongoing" and course["stop"] is None and course["reason"] in INEFFICACY | INTOLERANCE
+            )
             if found in ("failed_inefficacy", "failed_intolerance", "presumed_failed"):
                 failed.append(dict(course, outcome=found))
             elif found in ("unknown", "too_short") or open_failure:
@@ -234,7 +254,9 @@ class Patient:
                 if any(is_active(name, value) for name, value in known.items()):
                     return True
                 masked = any(
-                    is_bts(c["molecule"]) and DRUGS[c["molecule"]][2] and outcome(c, self.courses, v) == "ongoing"
+                    is_bts(c["molecule"])
+                    and DRUGS[c["molecule"]][2]
+                    and outcome(c, self.courses, v) == "ongoing"
                     for c in self.courses
                 )
                 return None if masked and "cdai" not in known else False
@@ -249,7 +271,9 @@ class Patient:
                 signs.append(visit["sjc28"] >= 1 and raised)
                 break
         measures = ("power_doppler_grade", "osteitis", "synovitis")
-        images = [i for i in self.imaging if i["measure"] in measures and 0 <= (t - i["imaging_date"]).days <= 365]
+        images = [
+            i for i in self.imaging if i["measure"] in measures and 0 <= (t - i["imaging_date"]).days <= 365
+        ]
         if images:
             last = max(i["imaging_date"] for i in images)
             signs.append(any(i["value"] >= 1 for i in images if i["imaging_date"] == last))
@@ -260,11 +284,15 @@ class Patient:
         rows = [
             r
             for r in self.treatments
-            if r["drug"] == molecule and r["start_date"] <= d and (r["stop_date"] is None or d <= r["stop_date"])
+            if r["drug"] == molecule
+            and r["start_date"] <= d
+            and (r["stop_date"] is None or d <= r["stop_date"])
         ]
         if any(r["daily_dose_mg"] is None for r in rows):
             return True, None
-        return bool(rows), sum((Fraction(str(r["daily_dose_mg"])) * FACTORS[molecule] for r in rows), Fraction(0))
+        return bool(rows), sum(
+            (Fraction(str(r["daily_dose_mg"])) * FACTORS[molecule] for r in rows), Fraction(0)
+        )
 
     def c2c(self, t: dt.date) -> bool | None:
         taken = {r["drug"] for r in self.treatments if r["drug"] in FACTORS}
@@ -332,13 +360,17 @@ class Patient:
                 return True in flags
         if self.policy == "global_above_50":
             for visit in reversed(self.in_window(t)):
-                known = [g for g in (visit["patient_global_mm"], visit["physician_global_mm"]) if g is not None]
+                known = [
+                    g for g in (visit["patient_global_mm"], visit["physician_global_mm"]) if g is not None
+                ]
                 if known:
                     return any(round4(float(g)) > 50 for g in known)
         return True if self.policy in ("assume_met", "ignore") else None
 
     def criteria(self, t: dt.date) -> dict[str, bool | None]:
-        found = {name: getattr(self, f"c{name}")(t) for name in ("1m", "1p", "2a", "2b", "2c", "2d", "2e", "3")}
+        found = {
+            name: getattr(self, f"c{name}")(t) for name in ("1m", "1p", "2a", "2b", "2c", "2d", "2e", "3")
+        }
         found["1"] = and3(found["1m"], found["1p"])
         left = [found[name] for name in ("2a", "2b", "2c", "2e")] + [found["2d"]] * (found["2d"] is not None)
         found["2"] = or3(*left)
@@ -350,7 +382,12 @@ class Patient:
 
     def label(self) -> dict:
         if not self.visits:
-            return {"index_date": None, "status": "not_assessable", "first_met_date": None, "counts": (None,) * 3}
+            return {
+                "index_date": None,
+                "status": "not_assessable",
+                "first_met_date": None,
+                "counts": (None,) * 3,
+            }
         verdicts = {v["visit_date"]: self.verdict(v["visit_date"]) for v in self.visits}
         index = self.visits[-1]["visit_date"]
         failed, _ = self.failing(index)
@@ -425,7 +462,8 @@ def random_extract(seed: int, n_patients: int) -> dict[str, list[dict]]:
                 extract["imaging"].append(
                     {
                         "patient_id": patient,
-                        "imaging_date": start + (draw.choice(days) + draw.choice([-456, -365, -1, 0, 0, 91])) * DAY,
+                        "imaging_date": start
+                        + (draw.choice(days) + draw.choice([-456, -365, -1, 0, 0, 91])) * DAY,
                         "modality": {"p": "ultrasound", "o": "mri", "s": "mri"}[measure[0]]
                         if measure != "sharp_van_der_heijde"
                         else "xray",
@@ -442,13 +480,22 @@ def random_extract(seed: int, n_patients: int) -> dict[str, list[dict]]:
     extract["labs"] = [  # exact duplicates are merged before anything else
         lab
         for lab in extract["labs"]
-        if (key := (lab["patient_id"], lab["sample_date"], lab["test"], lab["value"])) not in seen and not seen.add(key)
+        if (key := (lab["patient_id"], lab["sample_date"], lab["test"], lab["value"])) not in seen
+        and not seen.add(key)
     ]
     return extract
 
 
 def _random_drugs(draw: random.Random, patient: str, start: dt.date, days: list[int]) -> list[dict]:
-    reasons = [None, "unknown", "primary_inefficacy", "secondary_inefficacy", "inefficacy", "adverse_event", "intolerance"]
+    reasons = [
+        None,
+        "unknown",
+        "primary_inefficacy",
+        "secondary_inefficacy",
+        "inefficacy",
+        "adverse_event",
+        "intolerance",
+    ]
     rows = []
 
     def add(drug: str, first: int, last: int | None, reason: str | None, dose: float | None = None) -> None:
@@ -465,13 +512,20 @@ def _random_drugs(draw: random.Random, patient: str, start: dt.date, days: list[
 
     for drug in ("methotrexate", "sulfasalazine"):
         if draw.random() < 0.6:
-            add(drug, draw.choice([-900, -800, -400]), draw.choice([None, -300, 10]), draw.choice([None, "inefficacy"]))
+            add(
+                drug,
+                draw.choice([-900, -800, -400]),
+                draw.choice([None, -300, 10]),
+                draw.choice([None, "inefficacy"]),
+            )
     day = draw.choice([-800, -400])
     for _ in range(draw.choice([0, 1, 2, 3, 4])):
         drug = draw.choice([name for name in DRUGS if is_bts(name)])
         length = draw.choice([60, 83, 84, 183, 184, 300, 365])
         stop = None if draw.random() < 0.15 else day + length
-        reason = draw.choice([*reasons, "remission", "other"]) if stop is not None or draw.random() < 0.3 else None
+        reason = (
+            draw.choice([*reasons, "remission", "other"]) if stop is not None or draw.random() < 0.3 else None
+        )
         add(drug, day, stop, reason)
         day += length + draw.choice([-31, -30, -10, 0, 1, 60, 90, 91, 180, 181])
     if draw.random() < 0.5:

@@ -154,6 +154,15 @@ def test_an_unknown_score_is_an_error_that_names_the_nearest() -> None:
         score_visits(visits, scores=["das28_esp"])
 
 
+def test_a_score_of_the_settings_that_no_module_computes_is_an_error() -> None:
+    shipped = setting("scores")["scores"]
+    with pytest.raises(StudyError, match="no score 'das44'"):
+        score_visits(
+            frame("patient_id | visit_date\nA | 2023-01-01"),
+            scores={"scores": {**shipped, "das44": shipped["cdai"]}},
+        )
+
+
 def test_the_band_scheme_of_a_score_is_a_setting() -> None:
     visits = frame("""
         patient_id | visit_date | tjc28 | sjc28 | patient_global_mm | crp_mg_l

@@ -25,8 +25,8 @@ def dmards() -> pl.DataFrame:
     molecule · kind (csdmard, bdmard, tsdmard, glucocorticoid, other) · moa_class (in words) · mechanism (the key under
     which failures are counted; null for csDMARDs, glucocorticoids, other) · suppresses_crp (Boolean: the drug lowers
     CRP and ESR by itself, at least partly) · prednisolone_factor (mg prednisolone per mg; null where not a
-    glucocorticoid) · ra_licensed_ema, psa_licensed_ema (as written: `yes (national)`) · spellings (lower case: molecule,
-    brands, synonyms) · look_alikes (lower case) · atc_codes (current and former). StudyError names a contradiction.
+    glucocorticoid) · ra_licensed_ema, psa_licensed_ema (as written: `yes (national)`) · names (molecule and
+    brands) and spellings (synonyms and misspellings too), lower case · look_alikes (lower case) · atc_codes (current and former). StudyError names a contradiction.
     """
     return _dmards(*_version("dmards"), *_version("mechanisms"))
 
@@ -48,7 +48,9 @@ def concept_codes(concept: str | None = None) -> pl.DataFrame:
         return codes
     known = codes["concept"].unique().sort().to_list()
     if concept not in known:
-        raise StudyError(f"concepts.csv has no concept {concept!r}{nearest(concept, known)} Known: {', '.join(known)}.")
+        raise StudyError(
+            f"concepts.csv has no concept {concept!r}{nearest(concept, known)} Known: {', '.join(known)}."
+        )
     return codes.filter(pl.col("concept") == concept)
 
 
@@ -65,7 +67,9 @@ def diagnosis_concepts(diagnoses: pl.DataFrame, local_codes: Mapping[str, str] |
     recorded = diagnoses.with_columns(key=_normalised(pl.col("code"), pl.col("code_system")))
     codes = concept_codes().with_columns(key=_normalised(pl.col("code"), pl.col("code_system")))
     distinct = recorded.select("code_system", "key").unique(maintain_order=True)
-    found = [distinct.join(codes, on=["code_system", "key"]).select("code_system", "key", "concept", "detail")]
+    found = [
+        distinct.join(codes, on=["code_system", "key"]).select("code_system", "key", "concept", "detail")
+    ]
     wider = codes.filter("include_descendants", pl.col("code_system").is_in(DESCENDANTS_IN_CODE))
     for n_characters in sorted(wider["key"].str.len_chars().unique()):
         below = distinct.with_columns(start=pl.col("key").str.slice(0, n_characters))
@@ -84,9 +88,16 @@ def diagnosis_concepts(diagnoses: pl.DataFrame, local_codes: Mapping[str, str] |
 def _local_concepts(local_codes: Mapping[str, str]) -> pl.DataFrame:
     for concept in local_codes.values():
         concept_codes(concept)
-    mapped = pl.DataFrame(list(local_codes.items()), schema={"code": pl.String, "concept": pl.String}, orient="row")
+    mapped = pl.DataFrame(
+        list(local_codes.items()), schema={"code": pl.String, "concept": pl.String}, orient="row"
+    )
     system, no_detail = pl.lit("local"), pl.lit(None, dtype=pl.String)
-    return mapped.select(system.alias("code_system"), key=_normalised(pl.col("code"), system), concept="concept", detail=no_detail)
+    return mapped.select(
+        system.alias("code_system"),
+        key=_normalised(pl.col("code"), system),
+        concept="concept",
+        detail=no_detail,
+    )
 
 
 def _normalised(code: pl.Expr, system: pl.Expr) -> pl.Expr:
@@ -94,7 +105,13 @@ def _normalised(code: pl.Expr, system: pl.Expr) -> pl.Expr:
     code = code.str.strip_chars()
     icd10 = code.str.to_uppercase().str.replace_all(r"[^A-Z0-9]", "")
     read2 = code.str.slice(0, 5).str.strip_chars_end(".")
-    return pl.when(system == "icd10").then(icd10).when(system == "read2").then(read2).otherwise(code.str.to_lowercase())
+    return (
+        pl.when(system == "icd10")
+        .then(icd10)
+        .when(system == "read2")
+        .then(read2)
+        .otherwise(code.str.to_lowercase())
+    )
 
 
 def _version(name: str) -> tuple[Path, int]:
@@ -108,7 +125,8 @@ def _concepts(path: Path, _changed: int) -> pl.DataFrame:
     codes = pl.read_csv(path, infer_schema=False)
     categories = [_categories(code) for code in codes["code"]]
     return codes.with_columns(
-        code=pl.Series(categories, dtype=pl.List(pl.String)), include_descendants=pl.col("include_descendants") == "yes"
+        code=pl.Series(categories, dtype=pl.List(pl.String)),
+        include_descendants=pl.col("include_descendants") == "yes",
     ).explode("code")
 
 
@@ -124,9 +142,11 @@ def _categories(code: str) -> list[str]:
 def _dmards(path: Path, _changed: int, mechanisms_path: Path, _mechanisms_changed: int) -> pl.DataFrame:
     listed = pl.read_csv(path, infer_schema=False)
     mechanisms = pl.read_csv(mechanisms_path, infer_schema=False).select("moa_class", "mechanism")
-    lists = {name: pl.col(name).fill_null("").str.to_lowercase().str.split(";") for name in ("brands", "misspellings_synonyms")}
-    look_alikes = pl.col("lookalike_never_match").fill_null("").str.to_lowercase().str.split(";")
-    spelled = pl.concat_list(pl.col("molecule").str.to_lowercase().implode().over("molecule"), *lists.values())
+    brands, synonyms, look_alikes = (
+        pl.col(name).fill_null("").str.to_lowercase().str.split(";")
+        for name in ("brands", "misspellings_synonyms", "lookalike_never_match")
+    )
+    names = pl.concat_list(pl.col("molecule").str.to_lowercase(), brands)
     codes = pl.concat_str("atc_current", "atc_former", separator=" ", ignore_nulls=True)
     drugs = listed.join(mechanisms, on="moa_class", how="left", maintain_order="left").select(
         "molecule",
@@ -134,10 +154,13 @@ def _dmards(path: Path, _changed: int, mechanisms_path: Path, _mechanisms_change
         "moa_class",
         "mechanism",
         suppresses_crp=pl.col("suppresses_crp").str.extract(r"^(\w+)").is_in(["yes", "partly"]),
-        prednisolone_factor=pl.Series([_number(cell) for cell in listed["prednisolone_mg_per_mg"]], dtype=pl.Float64),
+        prednisolone_factor=pl.Series(
+            [_number(cell) for cell in listed["prednisolone_mg_per_mg"]], dtype=pl.Float64
+        ),
         ra_licensed_ema="ra_licensed_ema",
         psa_licensed_ema="psa_licensed_ema",
-        spellings=_filled(spelled),
+        names=_filled(names),
+        spellings=_filled(pl.concat_list(names, synonyms)),
         look_alikes=_filled(look_alikes),
         atc_codes=codes.str.extract_all(ATC_CODE).list.unique(maintain_order=True),
     )
@@ -158,8 +181,12 @@ def _refuse_contradictions(drugs: pl.DataFrame, path: Path) -> None:
     """A molecule of no known group, a b/tsDMARD without mechanism, a spelling or code of two molecules: StudyError."""
     for kind in drugs["kind"].unique():
         if kind not in KINDS:
-            raise StudyError(f"{path}: column 'group': {kind!r} is no group{nearest(kind, KINDS)} Known: {', '.join(KINDS)}.")
-    unclassed = drugs.filter(pl.col("kind").is_in(BTS_KINDS) & pl.col("mechanism").is_null())["molecule"].to_list()
+            raise StudyError(
+                f"{path}: column 'group': {kind!r} is no group{nearest(kind, KINDS)} Known: {', '.join(KINDS)}."
+            )
+    unclassed = drugs.filter(pl.col("kind").is_in(BTS_KINDS) & pl.col("mechanism").is_null())[
+        "molecule"
+    ].to_list()
     if unclassed:
         raise StudyError(
             f"{path}: the moa_class of {', '.join(unclassed)} is not in mechanisms.csv. Add one line for it there."

@@ -40,7 +40,9 @@ def sequence_of(patients: pl.DataFrame, courses: pl.DataFrame) -> pl.DataFrame:
 def first_bts_dates(courses: pl.DataFrame) -> pl.DataFrame:
     """Returns site, patient_id, first_bts_date: the first start of a b/tsDMARD; patients without one have no row."""
     started = courses.filter(pl.col("kind").is_in(BTS_KINDS))
-    return started.group_by(KEYS, maintain_order=True).agg(first_bts_date=pl.col("start_date").min()).sort(KEYS)
+    return (
+        started.group_by(KEYS, maintain_order=True).agg(first_bts_date=pl.col("start_date").min()).sort(KEYS)
+    )
 
 
 def select_cohort(
@@ -79,7 +81,16 @@ def _register(patients: pl.DataFrame, courses: pl.DataFrame, index_dates: pl.Dat
         .join(index, on=KEYS, how="left", validate="1:1")
         # A patient without a visit has no index date; the site's latest one then stands for the day of the study.
         .with_columns(age=year.fill_null(year.max().over("site")) - pl.col("birth_year"))
-        .select(*KEYS, "disease", "sequence", "birth_year", "diagnosis_date", "first_bts_date", "index_date", "age")
+        .select(
+            *KEYS,
+            "disease",
+            "sequence",
+            "birth_year",
+            "diagnosis_date",
+            "first_bts_date",
+            "index_date",
+            "age",
+        )
         .sort(KEYS)
     )
 

@@ -92,18 +92,27 @@ def other_readings(analysis_set: pl.DataFrame, published: Published, cohort: str
     """Returns one row per other reading of a statement: statement, reading, numerator, denominator, computed (percent),
     note (why it is not computed, or how many patients it is not known of)."""
     section = published.cohorts.get(cohort)
+    if section is None:
+        return pl.DataFrame(schema=READINGS)
     described = at_index(analysis_set)
-    rows: list[dict[str, Any]] = []
-    for statement in section.statements if section else []:
-        for reading in statement.readings:
-            among = statement.among if reading.among is None else reading.among
-            found: dict[str, Any] = {"note": reading.not_computed}
-            if reading.count is not None and not (absent := _absent(described, [reading.count, among], section)):
-                found = _share(described, reading.count, among, section.definition)
-            elif reading.count is not None:
-                found = {"note": f"not computed: {', '.join(absent)} is not in the analysis set"}
-            rows.append({"statement": statement.statement, "reading": reading.reading, **found})
+    read = [(statement, reading) for statement in section.statements for reading in statement.readings]
+    rows = [
+        {"statement": statement.statement, "reading": reading.reading}
+        | _read(described, reading, statement.among, section.definition)
+        for statement, reading in read
+    ]
     return pl.DataFrame(rows, schema=READINGS)
+
+
+def _read(described: pl.DataFrame, reading: Reading, among: Filter, definition: str) -> dict[str, Any]:
+    if reading.count is None:
+        return {"note": reading.not_computed}
+    among = among if reading.among is None else reading.among
+    asked = [definition if key == "outcome" else key for key in {**among, **reading.count}]
+    absent = [name for name in asked if name not in described.columns]
+    if absent:
+        return {"note": f"not computed: {', '.join(absent)} is not in the analysis set"}
+    return _share(described, reading.count, among, definition)
 
 
 def _row(
@@ -170,11 +179,6 @@ def _share(analysis_set: pl.DataFrame, count: Filter, among: Filter, definition:
         "computed": 100 * numerator / denominator if denominator else None,
         "note": f"not known of {n_unknown} of them" if n_unknown else None,
     }
-
-
-def _absent(analysis_set: pl.DataFrame, filters: list[Filter], section: PublishedCohort) -> list[str]:
-    asked = [section.definition if key == "outcome" else key for wanted in filters for key in wanted]
-    return [name for name in asked if name not in analysis_set.columns]
 
 
 def _all_of(analysis_set: pl.DataFrame, wanted: Filter, definition: str) -> pl.Expr:

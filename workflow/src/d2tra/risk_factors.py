@@ -2,128 +2,32 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from collections.abc import Callable, Mapping
-from typing import Any, Literal
+from typing import Any
 
 import polars as pl
-from pydantic import Field, model_validator
 
 from d2tra.codelists import diagnosis_concepts
-from d2tra.config import Baseline, Closed, Study, parse, setting, setting_path
+from d2tra.config import Baseline, Study, setting_path
 from d2tra.definitions.facts import latest
 from d2tra.errors import StudyError, nearest
-from d2tra.scores.bands import Edge, Limit, band, rounded
+from d2tra.risk_factor_plan import Bmi, Factor, LimitOf, Nearest, OfCourses, Serology, load_plan
+from d2tra.scores.bands import band, rounded
 
 Tables = Mapping[str, pl.DataFrame]
-Role = Literal["candidate", "confounder", "descriptive"]
 DAYS_PER_YEAR = 365.25
 POSITIVE, WEAK, NEGATIVE = "positive", "weak positive", "negative"
 UNKNOWN = pl.lit(None, dtype=pl.Boolean)
 DATES = ("symptom_onset_date", "diagnosis_date", "first_csdmard_date", "first_bts_date")
-TABLE_DATES = {"visits": "visit_date", "scores": "visit_date", "treatments": "start_date", "courses": "start_date"}
+TABLE_DATES = {
+    "visits": "visit_date",
+    "scores": "visit_date",
+    "treatments": "start_date",
+    "courses": "start_date",
+}
+AUDIT_COUNTS = ["patient_id", "severity", "n_bts_tried", "n_csdmards_before_bts", "methotrexate_before_bts"]
 AT_INDEX = "_at_index"
-
-
-class Serology(Closed):
-    test: Literal["rf", "anti_ccp"]
-    above: float = Field(gt=0)
-
-
-class Nearest(Closed):
-    table: Literal["visits", "scores", "treatments"]
-    column: str
-    within_days: int | None = None
-    minus: str | None = None
-    kinds: list[str] | None = None
-
-
-class Bmi(Closed):
-    within_days: int
-
-
-class LimitOf(Limit):
-    """`for`: levels of the factor `by` that have a limit of their own."""
-
-    of: str
-    by: str | None = None
-    others: dict[str, Limit] = Field(default={}, alias="for")
-
-
-class BandsOf(Closed):
-    of: str
-    bands: list[Edge]
-
-
-class Since(Closed):
-    date: str
-    day: dt.date
-
-
-class OfCourses(Closed):
-    table: Literal["courses", "treatments"] = "courses"
-    kinds: list[str]
-    column: str
-
-
-class Origin(Closed):
-    """Where a factor comes from: exactly one of the ways that config/risk_factors.yaml explains."""
-
-    patients: str | None = None
-    serology: Serology | None = None
-    concept: str | None = None
-    nearest: Nearest | None = None
-    bmi: Bmi | None = None
-    limit: LimitOf | None = None
-    bands: BandsOf | None = None
-    all_of: list[str] | None = None
-    any_of: list[str] | None = None
-    age_at: str | None = None
-    years_since: str | None = None
-    months_between: tuple[str, str] | None = None
-    year_of: str | None = None
-    since: Since | None = None
-    ongoing: str | None = None
-    first: OfCourses | None = None
-    count: OfCourses | None = None
-
-    @model_validator(mode="after")
-    def _one_way(self) -> Origin:
-        if len(self.model_fields_set) != 1:
-            raise ValueError(f"say exactly one of: {', '.join(type(self).model_fields)}")
-        return self
-
-
-class Factor(Closed):
-    """One column of the analysis set: Boolean (yes_no), String (category) or Float64 (number); null = unknown."""
-
-    name: str
-    title: str
-    role: Role
-    coding: Literal["yes_no", "category", "number"]
-    levels: list[str] = []
-    unit: str | None = None
-    describe: Literal["median_iqr", "mean_sd"] = "median_iqr"
-    origin: Origin = Field(alias="from")
-    source: str
-
-    @model_validator(mode="after")
-    def _levels_or_unit(self) -> Factor:
-        if (self.coding == "category") != bool(self.levels) or (self.coding == "number") != bool(self.unit):
-            raise ValueError("a category has levels, a number has a unit, and nothing else has either")
-        return self
-
-    @property
-    def reference(self) -> str | None:
-        """The level that odds ratios compare with; null for a number."""
-        return {"yes_no": "false", "category": (self.levels or [""])[0]}.get(self.coding)
-
-
-def load_factors() -> list[Factor]:
-    """Returns the factors of config/risk_factors.yaml in its order; StudyError names file, factor and key."""
-    path = setting_path("risk_factors")
-    sections = setting("risk_factors").get("factors", {})
-    return [parse(Factor, {**section, "name": name}, f"{path}: {name}") for name, section in sections.items()]
+HANGS = "_hangs_on_presumed"
 
 
 def assemble_analysis_set(
@@ -135,16 +39,19 @@ def assemble_analysis_set(
     `audit_counts`, by name; a table that a site does not have is no key.
     Columns: site, patient_id, sequence, baseline_date, index_date, first_bts_date; severity, n_bts_tried,
     n_csdmards_before_bts, methotrexate_before_bts (at the index date); one per definition of the study (met, not_met,
-    not_assessable; null = a definition of another disease); hangs_on_presumed (of the primary definition); one per
-    factor at the baseline date, and, where that is not the index date, one `<factor>_at_index`.
+    not_assessable; null = a definition of another disease) and `<definition>_hangs_on_presumed` (Boolean: met, but not
+    without presumed failures); one per factor at the baseline date, and, where that is not the index date, one
+    `<factor>_at_index`.
     """
-    factors = load_factors() if factors is None else factors
+    factors = list(load_plan().factors.values()) if factors is None else factors
     frames = []
     for site, tables in sites.items():
         of_site = members.filter(pl.col("site") == site).sort("patient_id")
         dated = of_site.select("site", "patient_id", "sequence", _baseline_date(study.baseline), "index_date")
+        counts = tables["audit_counts"].select(*AUDIT_COUNTS)
         whole = dated.with_columns(of_site["first_bts_date"])
-        found = [_outcomes(tables, study), tables["audit_counts"].select(*AUDIT_COUNTS)]
+        whole = whole.join(counts, on="patient_id", how="left", validate="1:1", maintain_order="left")
+        found = [_outcomes(tables["labels"], study.definitions)]
         found.append(derive_factors(factors, whole, tables, undated_counts=study.baseline == "index"))
         if study.baseline != "index":
             at_index = whole.with_columns(baseline_date="index_date")
@@ -154,9 +61,6 @@ def assemble_analysis_set(
             whole = whole.join(columns, on="patient_id", how="left", validate="1:1", maintain_order="left")
         frames.append(whole)
     return pl.concat(frames).sort("site", "patient_id")
-
-
-AUDIT_COUNTS = ("patient_id", "severity", "n_bts_tried", "n_csdmards_before_bts", "methotrexate_before_bts")
 
 
 def at_index(analysis_set: pl.DataFrame) -> pl.DataFrame:
@@ -171,7 +75,7 @@ def derive_factors(
 ) -> pl.DataFrame:
     """Returns patient_id and one column per factor, at each patient's baseline_date; nothing later is read.
 
-    `patients_at`: patient_id, baseline_date, first_bts_date. `undated_counts`: a diagnosis without a date counts as
+    `patients_at`: patient_id, baseline_date, first_bts_date, and the audit's counts where factors ask for them. `undated_counts`: a diagnosis without a date counts as
     recorded by baseline (else it leaves the factor unknown). StudyError where a factor asks for one that is not above
     it in config/risk_factors.yaml.
     """
@@ -197,27 +101,29 @@ def _baseline_date(baseline: Baseline) -> pl.Expr:
     return pl.col(dates[baseline]).alias("baseline_date")
 
 
-def _outcomes(tables: Tables, study: Study) -> pl.DataFrame:
-    """patient_id, the status under each definition, and hangs_on_presumed of the primary one."""
-    labels, primary = tables["labels"], study.definitions[0]
-    of = {name: labels.filter(pl.col("definition") == name) for name in study.definitions}
+def _outcomes(labels: pl.DataFrame, definitions: list[str]) -> pl.DataFrame:
+    """patient_id, and for each definition the status and whether it hangs on presumed failures."""
     outcomes = labels.select("patient_id").unique(maintain_order=True)
-    for name, rows in of.items():
-        status = rows.select("patient_id", pl.col("status").alias(name))
-        outcomes = outcomes.join(status, on="patient_id", how="left", validate="1:1", maintain_order="left")
-    return outcomes.join(of[primary].select("patient_id", "hangs_on_presumed"), on="patient_id", how="left")
+    for name in definitions:
+        judged = labels.filter(pl.col("definition") == name)
+        judged = judged.select(
+            "patient_id", pl.col("status").alias(name), pl.col("hangs_on_presumed").alias(name + HANGS)
+        )
+        outcomes = outcomes.join(judged, on="patient_id", how="left", validate="1:1", maintain_order="left")
+    return outcomes
 
 
 def _known_at_baseline(patients_at: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """One row per patient, sorted: the register's columns, and dates where they are not after baseline."""
+    counts = [name for name in AUDIT_COUNTS[1:] if name in patients_at.columns]
     courses = tables.get("courses")
     first_csdmards = pl.DataFrame(schema={"patient_id": pl.String, "first_csdmard_date": pl.Date})
     if courses is not None:
         csdmards = courses.filter(pl.col("kind") == "csdmard").group_by("patient_id", maintain_order=True)
         first_csdmards = csdmards.agg(first_csdmard_date=pl.col("start_date").min())
     return (
-        patients_at.select("patient_id", "baseline_date", "first_bts_date")
-        .join(tables["patients"], on="patient_id", how="left", validate="1:1")
+        patients_at.select("patient_id", "baseline_date", "first_bts_date", *counts)
+        .join(tables["patients"].drop("site", strict=False), on="patient_id", how="left", validate="1:1")
         .join(first_csdmards, on="patient_id", how="left", validate="1:1")
         .with_columns(pl.when(pl.col(day) <= pl.col("baseline_date")).then(pl.col(day)) for day in DATES)
         .sort("patient_id")
@@ -227,19 +133,27 @@ def _known_at_baseline(patients_at: pl.DataFrame, tables: Tables) -> pl.DataFram
 def _typed(factor: Factor) -> pl.Expr:
     value = pl.col(factor.name)
     if factor.coding == "category":  # a word that is no level (`unknown`) is missing
-        return pl.when(value.cast(pl.String).is_in(factor.levels)).then(value.cast(pl.String)).alias(factor.name)
+        return (
+            pl.when(value.cast(pl.String).is_in(factor.levels)).then(value.cast(pl.String)).alias(factor.name)
+        )
     return value.cast(pl.Boolean if factor.coding == "yes_no" else pl.Float64)
 
 
 def _per_patient(known: pl.DataFrame, rows: pl.DataFrame, value: pl.Expr) -> pl.DataFrame:
     """One value per patient of `known`, in its order, from the rows of each; null where there are none."""
     values = rows.group_by("patient_id", maintain_order=True).agg(value=value)
-    return known.select("patient_id").join(values, on="patient_id", how="left", maintain_order="left").select("value")
+    return (
+        known.select("patient_id")
+        .join(values, on="patient_id", how="left", maintain_order="left")
+        .select("value")
+    )
 
 
 def _up_to_baseline(known: pl.DataFrame, rows: pl.DataFrame, day: str) -> pl.DataFrame:
     """The rows dated on or before the patient's baseline, with baseline_date."""
-    dated = rows.join(known.select("patient_id", "baseline_date"), on="patient_id", how="inner", maintain_order="left")
+    dated = rows.join(
+        known.select("patient_id", "baseline_date"), on="patient_id", how="inner", maintain_order="left"
+    )
     return dated.filter(pl.col(day) <= pl.col("baseline_date"))
 
 
@@ -270,12 +184,16 @@ def _diagnosed(concept: str, known: pl.DataFrame, tables: Tables) -> pl.DataFram
     if "diagnoses" not in tables:
         return UNKNOWN
     coded = diagnosis_concepts(tables["diagnoses"]).filter(pl.col("concept") == concept)
-    dated = coded.join(known.select("patient_id", "baseline_date", "undated_counts"), on="patient_id", how="inner")
+    dated = coded.join(
+        known.select("patient_id", "baseline_date", "undated_counts"), on="patient_id", how="inner"
+    )
     undated = pl.when(pl.col("undated_counts")).then(True)
     recorded = pl.when(pl.col("recorded_date").is_null()).then(undated)
     by_baseline = recorded.otherwise(pl.col("recorded_date") <= pl.col("baseline_date"))
     # Nobody is known to be free of a disease at a date that is not known.
-    found = _per_patient(known, dated.select("patient_id", by=by_baseline), pl.col("by").any(ignore_nulls=False))
+    found = _per_patient(
+        known, dated.select("patient_id", by=by_baseline), pl.col("by").any(ignore_nulls=False)
+    )
     none_coded = pl.when(known["baseline_date"].is_not_null()).then(False)
     absent = ~known["patient_id"].is_in(dated["patient_id"].implode())
     return found.select(pl.when(absent).then(none_coded).otherwise(pl.col("value")))
@@ -298,9 +216,13 @@ def _bmi(spec: Bmi, known: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """Recorded BMI (kg/m²) or weight / height², of the last visit with either; the last height up to it, or later
     but not after baseline."""
     visits = _up_to_baseline(known, tables["visits"], "visit_date").sort("patient_id", "visit_date")
-    height_m = pl.coalesce(
-        pl.col("height_cm").forward_fill().over("patient_id"), pl.col("height_cm").backward_fill().over("patient_id")
-    ) / 100
+    height_m = (
+        pl.coalesce(
+            pl.col("height_cm").forward_fill().over("patient_id"),
+            pl.col("height_cm").backward_fill().over("patient_id"),
+        )
+        / 100
+    )
     bmi = pl.coalesce("bmi_kg_m2", pl.col("weight_kg") / height_m**2)
     records = visits.select("patient_id", "visit_date", value=bmi).filter(pl.col("value").is_not_null())
     return latest(_days(known), records, "visit_date", spec.within_days, "baseline_date").select("value")
@@ -318,10 +240,10 @@ def _within_limit(spec: LimitOf, known: pl.DataFrame, tables: Tables) -> pl.Expr
     own = {level: limit.holds(value) for level, limit in spec.others.items()}
     every = [spec.holds(value), *own.values()]
     judged = pl.when(pl.all_horizontal(every)).then(True).when(~pl.any_horizontal(every)).then(False)
-    by_level = pl.when(pl.col(spec.by).is_null()).then(judged)
+    by_level = every[0]
     for level, holds in own.items():
-        by_level = by_level.when(pl.col(spec.by) == level).then(holds)
-    return by_level.otherwise(spec.holds(value))
+        by_level = pl.when(pl.col(spec.by) == level).then(holds).otherwise(by_level)
+    return pl.when(pl.col(spec.by).is_null()).then(judged).otherwise(by_level)
 
 
 def _ongoing(kind: str, known: pl.DataFrame, tables: Tables) -> pl.DataFrame | pl.Expr:
@@ -341,7 +263,9 @@ def _of_courses(spec: OfCourses, known: pl.DataFrame, tables: Tables) -> pl.Data
 def _first(spec: OfCourses, known: pl.DataFrame, tables: Tables) -> pl.DataFrame | pl.Expr:
     if spec.table not in tables:
         return pl.lit(None)
-    started = _of_courses(spec, known, tables).sort("patient_id", "start_date", spec.column, maintain_order=True)
+    started = _of_courses(spec, known, tables).sort(
+        "patient_id", "start_date", spec.column, maintain_order=True
+    )
     return _per_patient(known, started, pl.col(spec.column).first())
 
 
@@ -364,7 +288,7 @@ def _days_from(first: str, last: str) -> pl.Expr:
 
 
 WAYS: dict[str, Callable[[Any, pl.DataFrame, Tables], pl.DataFrame | pl.Expr]] = {
-    "patients": lambda column, _known, _tables: pl.col(column),
+    "column": lambda column, _known, _tables: pl.col(column),
     "serology": _ever_above,
     "concept": _diagnosed,
     "nearest": _nearest,

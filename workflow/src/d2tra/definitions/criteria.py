@@ -17,7 +17,7 @@ from d2tra.definitions.imaging_criteria import Radiographic, Signs
 from d2tra.definitions.leaf import Leaf
 from d2tra.definitions.visit_criteria import Activity, Problematic, QualityOfLife, Severity
 
-COMBINED_IN_WORDS = {"all_of": "all of", "any_of": "any of", "none_of": "none of"}
+COMBINATIONS = ("all_of", "any_of", "none_of")
 
 
 class Criterion(Closed):
@@ -59,8 +59,12 @@ class Criterion(Closed):
     def _says_one_thing(self) -> Self:
         stated = self.model_fields_set - {"id", "title"}
         if len(stated) != 1:
-            choices = ", ".join(name for name in type(self).model_fields if name not in ("id", "title", "same_as"))
-            raise ValueError(f"one criterion needs exactly one of {choices}; it has {', '.join(sorted(stated)) or 'none'}")
+            choices = ", ".join(
+                name for name in type(self).model_fields if name not in ("id", "title", "same_as")
+            )
+            raise ValueError(
+                f"one criterion needs exactly one of {choices}; it has {', '.join(sorted(stated)) or 'none'}"
+            )
         if self.id is not None and self.title is None and self.same_as is None:
             raise ValueError(f"criterion {self.id} has an id and needs a title too")
         return self
@@ -73,7 +77,7 @@ class Criterion(Closed):
     @property
     def combination(self) -> str:
         """all_of, any_of or none_of."""
-        return next(name for name in COMBINED_IN_WORDS if getattr(self, name))
+        return next(name for name in COMBINATIONS if getattr(self, name))
 
     @property
     def children(self) -> tuple[Criterion, ...]:
@@ -100,7 +104,8 @@ class Criterion(Closed):
             return ~reduce(or_, verdicts)
         may_be_left_out = [child.id in optional for child in self.children]
         counted = [
-            met.fill_null(False) if left_out else met for met, left_out in zip(verdicts, may_be_left_out, strict=True)
+            met.fill_null(False) if left_out else met
+            for met, left_out in zip(verdicts, may_be_left_out, strict=True)
         ]
         if not all(may_be_left_out):
             return reduce(or_, counted)

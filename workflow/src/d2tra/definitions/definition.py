@@ -10,7 +10,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from d2tra.config import Closed, find, load_yaml, parse
-from d2tra.definitions.criteria import COMBINED_IN_WORDS, Criterion
+from d2tra.definitions.criteria import Criterion
 from d2tra.definitions.drug_criteria import CountsFailures
 from d2tra.errors import StudyError, nearest
 
@@ -91,7 +91,9 @@ def definition_files(name: str | Path) -> list[Path]:
     return sorted(files)
 
 
-def _load(source: str | Path | Mapping[str, Any], above: tuple[str, ...], files: set[Path] | None = None) -> Definition:
+def _load(
+    source: str | Path | Mapping[str, Any], above: tuple[str, ...], files: set[Path] | None = None
+) -> Definition:
     if isinstance(source, Mapping):
         where, section = f"definition {source.get('name', 'without a name')}", dict(source)
     else:
@@ -101,9 +103,13 @@ def _load(source: str | Path | Mapping[str, Any], above: tuple[str, ...], files:
             files.add(path)
     definition = parse(Definition, section, where)
     if not isinstance(source, Mapping) and definition.name != path.stem:
-        raise StudyError(f"{where}: key 'name': {definition.name!r} must be the stem of its file, {path.stem!r}.")
+        raise StudyError(
+            f"{where}: key 'name': {definition.name!r} must be the stem of its file, {path.stem!r}."
+        )
     references = _References(where, (*above, definition.name), files, {})
-    definition = definition.model_copy(update={"criteria": tuple(map(references.resolve, definition.criteria))})
+    definition = definition.model_copy(
+        update={"criteria": tuple(map(references.resolve, definition.criteria))}
+    )
     _check_optional(definition, where)
     return definition
 
@@ -127,13 +133,17 @@ class _References:
             node = node.model_copy(update={node.combination: children})
         for part in node.walk():
             if part.id is not None and self.known.setdefault(part.id, part) != part:
-                raise StudyError(f"{self.where}: two different criteria have the id {part.id!r}. Give one another id.")
+                raise StudyError(
+                    f"{self.where}: two different criteria have the id {part.id!r}. Give one another id."
+                )
         return node
 
     def _look_up(self, reference: str) -> Criterion:
         other, _, name = reference.rpartition("/")
         if other in self.above:
-            raise StudyError(f"{self.where}: {reference!r} goes round in a circle ({' → '.join((*self.above, other))}).")
+            raise StudyError(
+                f"{self.where}: {reference!r} goes round in a circle ({' → '.join((*self.above, other))})."
+            )
         known = _load(other, self.above, self.files).listed if other else self.known
         if name not in known:
             raise StudyError(
@@ -156,5 +166,7 @@ def _check_optional(definition: Definition, where: str) -> None:
 def _in_words(criterion: Criterion) -> str:
     if criterion.leaf is not None:
         return criterion.leaf.in_words()
-    parts = [child.id or _in_words(child) for child in criterion.children]
-    return f"{COMBINED_IN_WORDS[criterion.combination]} {'; '.join(parts)}"
+    parts = [child.id or f"({_in_words(child)})" for child in criterion.children]
+    if criterion.none_of:
+        return f"not {' nor '.join(parts)}"
+    return (" and " if criterion.all_of else " or ").join(parts)

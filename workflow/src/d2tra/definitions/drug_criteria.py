@@ -40,7 +40,9 @@ class FailedMechanisms(CountsFailures):
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
         judged = count_failures(facts, dates, self)
-        enough, possible = (pl.col(name) >= self.at_least for name in ("n_mechanisms", "n_mechanisms_possible"))
+        enough, possible = (
+            pl.col(name) >= self.at_least for name in ("n_mechanisms", "n_mechanisms_possible")
+        )
         return judged.with_columns(met=pl.when(enough).then(True).when(~possible).then(False))
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
@@ -49,14 +51,20 @@ class FailedMechanisms(CountsFailures):
         courses = outcome_at(facts.bts_courses(), judged.select(KEY))
         failed = courses.filter(self.failed())
         others = courses.filter(self.possibly_failed()).join(failed, on=[*KEY, "mechanism"], how="anti")
-        counted = text(pl.col("n_mechanisms").cast(pl.String), " mechanism", _plural("n_mechanisms"), " failed")
+        counted = text(
+            pl.col("n_mechanisms").cast(pl.String), " mechanism", _plural("n_mechanisms"), " failed"
+        )
         shown = text(counted, pl.coalesce(text(": ", pl.col("failed")), pl.lit("")))
         unknown = text(
             shown, "; possibly also ", pl.col("possible"), "; its stop date and reason would settle it"
         )
         return (
-            judged.join(_by_mechanism(failed, _failure(), "failed"), on=KEY, how="left", maintain_order="left")
-            .join(_by_mechanism(others, _possibility(), "possible"), on=KEY, how="left", maintain_order="left")
+            judged.join(
+                _by_mechanism(failed, _failure(), "failed"), on=KEY, how="left", maintain_order="left"
+            )
+            .join(
+                _by_mechanism(others, _possibility(), "possible"), on=KEY, how="left", maintain_order="left"
+            )
             .select(pl.when(pl.col("met").is_null()).then(unknown).otherwise(shown))
             .to_series()
         )
@@ -89,7 +97,9 @@ class CsdmardsBeforeBts(Leaf):
         return _met_or_unknown(judged, (pl.col("n_csdmards") >= self.at_least) & pl.col("includes"))
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
-        return _explain_csdmards(facts, judged, f"{self.at_least} earlier csDMARDs including {self.including}")
+        return _explain_csdmards(
+            facts, judged, f"{self.at_least} earlier csDMARDs including {self.including}"
+        )
 
     def in_words(self) -> str:
         return (
@@ -123,7 +133,9 @@ def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) 
             n_mechanisms_possible=mechanism.n_unique(),
         )
     )
-    steps = steps.join(counts, on=KEY, how="left", maintain_order="left").rename({"evaluation_date": "step_date"})
+    steps = steps.join(counts, on=KEY, how="left", maintain_order="left").rename(
+        {"evaluation_date": "step_date"}
+    )
     names = [name for name in counts.columns if name not in KEY]
     return latest(dates, steps, "step_date").with_columns(pl.col(names).fill_null(0).cast(pl.Int64))
 
@@ -134,12 +146,18 @@ def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrex
 
     Counts are null where the extract has no treatments.
     """
-    contraindicated = facts.patients.select("patient_id", contraindicated=pl.col("csdmard_contraindicated").fill_null(False))
+    contraindicated = facts.patients.select(
+        "patient_id", contraindicated=pl.col("csdmard_contraindicated").fill_null(False)
+    )
     judged = dates.join(contraindicated, on="patient_id", how="left", maintain_order="left")
     if facts.courses is None:
         nothing = {"first_bts": pl.Date, "until": pl.Date, "n_csdmards": pl.Int64, "includes": pl.Boolean}
         return judged.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in nothing.items())
-    first_bts = facts.bts_courses().group_by("patient_id", maintain_order=True).agg(first_bts=pl.col("start_date").min())
+    first_bts = (
+        facts.bts_courses()
+        .group_by("patient_id", maintain_order=True)
+        .agg(first_bts=pl.col("start_date").min())
+    )
     judged = judged.join(first_bts, on="patient_id", how="left", maintain_order="left").with_columns(
         until=pl.min_horizontal("evaluation_date", "first_bts"),
         first_bts=pl.when(pl.col("first_bts") <= pl.col("evaluation_date")).then("first_bts"),
@@ -171,7 +189,9 @@ def _explain_csdmards(facts: Facts, judged: pl.DataFrame, missing: str) -> pl.Se
         found = pl.lit(NO_TREATMENTS)
         shown = judged
     else:
-        started = facts.courses.filter(pl.col("kind") == "csdmard").select("patient_id", "molecule", "start_date")
+        started = facts.courses.filter(pl.col("kind") == "csdmard").select(
+            "patient_id", "molecule", "start_date"
+        )
         named = (
             started.sort("patient_id", "start_date", "molecule")
             .unique(["patient_id", "molecule"], keep="first", maintain_order=True)
@@ -205,13 +225,26 @@ def _by_mechanism(courses: pl.DataFrame, course_in_words: pl.Expr, name: str) ->
 def _failure() -> pl.Expr:
     presumed = pl.col("outcome") == "presumed_failed"
     why = pl.when(presumed).then(pl.lit("presumed failed: no reason recorded, another b/tsDMARD followed"))
-    return text(pl.col("molecule"), ", stopped ", day("course_stop_date"), ", ", why.otherwise("course_stop_reason"))
+    return text(
+        pl.col("molecule"), ", stopped ", day("course_stop_date"), ", ", why.otherwise("course_stop_reason")
+    )
 
 
 def _possibility() -> pl.Expr:
     stopped = pl.coalesce(text("stopped ", day("course_stop_date")), pl.lit("no stop date"))
-    too_short = pl.when(pl.col("outcome") == "too_short").then(pl.lit(" after too short an exposure")).otherwise(pl.lit(""))
-    return text(pl.col("molecule"), ", ", stopped, ", ", pl.coalesce("course_stop_reason", pl.lit("no reason recorded")), too_short)
+    too_short = (
+        pl.when(pl.col("outcome") == "too_short")
+        .then(pl.lit(" after too short an exposure"))
+        .otherwise(pl.lit(""))
+    )
+    return text(
+        pl.col("molecule"),
+        ", ",
+        stopped,
+        ", ",
+        pl.coalesce("course_stop_reason", pl.lit("no reason recorded")),
+        too_short,
+    )
 
 
 def _plural(count: str) -> pl.Expr:

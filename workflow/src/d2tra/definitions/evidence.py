@@ -46,7 +46,9 @@ def leaves_of(definitions: Iterable[Definition]) -> list[Leaf]:
     return list({node.leaf.key: node.leaf for node in nodes if node.leaf is not None}.values())
 
 
-def judge_leaves(facts: Facts, dates: pl.DataFrame, leaves: Iterable[Leaf], explained: bool = False) -> pl.DataFrame:
+def judge_leaves(
+    facts: Facts, dates: pl.DataFrame, leaves: Iterable[Leaf], explained: bool = False
+) -> pl.DataFrame:
     """Returns `dates` with the verdict of each criterion, a Boolean column called by its key; where `explained`, also
     its reason (`reason <key>`) and, of one that a study may drop, whether it does (`dropped <key>`)."""
     columns: list[pl.Series] = []
@@ -69,7 +71,9 @@ def why(patient_id: str, labels: pl.DataFrame, evidence: pl.DataFrame, definitio
     mine = labels.filter((pl.col("patient_id") == patient_id) & chosen)
     if mine.is_empty():
         by = "" if definition is None else f" by {definition}"
-        raise StudyError(f"no label{by} for this patient id. Is the id right, and the definition one of the patient's disease?")
+        raise StudyError(
+            f"no label{by} for this patient id. Is the id right, and the definition one of the patient's disease?"
+        )
     rows = evidence.filter(pl.col("patient_id") == patient_id)
     lines = []
     for label in mine.iter_rows(named=True):
@@ -120,5 +124,11 @@ def _reason(node: Criterion, optional: frozenset[str]) -> pl.Expr:
 
 
 def _named(child: Criterion, met: pl.Expr) -> pl.Expr:
-    verdict = pl.when(met.is_null()).then(pl.lit("unknown")).when(met).then(pl.lit("met")).otherwise(pl.lit("not met"))
+    verdict = (
+        pl.when(met.is_null())
+        .then(pl.lit("unknown"))
+        .when(met)
+        .then(pl.lit("met"))
+        .otherwise(pl.lit("not met"))
+    )
     return text(f"{child.id} ", verdict, ": ") if child.id is not None else pl.lit("")

@@ -9,12 +9,12 @@ from typing import Any
 
 import polars as pl
 
+from d2tra.codelists import BTS_KINDS, dmards
 from d2tra.config import Closed, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import complete
-from d2tra.treatment.courses import recognised
+from d2tra.treatment import recognise_drugs
 
-BTS_KINDS = ("bdmard", "tsdmard")
 FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
 KEY = ["patient_id", "evaluation_date"]
 NO_IMAGING = pl.DataFrame(schema={"patient_id": pl.String, "imaging_date": pl.Date})
@@ -103,7 +103,9 @@ def gather_facts(
     patients = tables["patients"].sort("patient_id")
     treatments = tables.get("treatments")
     visits = tables["visits"].join(patients.select("patient_id"), on="patient_id", how="semi")
-    visits = visits.drop([c for c in scores.columns if c in visits.columns and c not in ("patient_id", "visit_date")])
+    visits = visits.drop(
+        [c for c in scores.columns if c in visits.columns and c not in ("patient_id", "visit_date")]
+    )
     visits = visits.join(scores, on=["patient_id", "visit_date"], how="left").sort("patient_id", "visit_date")
     _check_severity_scores(choices.severity_score, scores)
     glucocorticoids = None if treatments is None else _glucocorticoid_rows(treatments)
@@ -119,19 +121,21 @@ def gather_facts(
     )
 
 
-def up_to_cut(
-    extract: Mapping[str, pl.DataFrame | None], cut: dt.date | None
-) -> dict[str, pl.DataFrame]:
+def up_to_cut(extract: Mapping[str, pl.DataFrame | None], cut: dt.date | None) -> dict[str, pl.DataFrame]:
     """Returns the tables that the extract has, with all canonical columns and without the rows dated after the cut.
 
     An undated row stays. StudyError where patients or visits are missing, or a table is unknown.
     """
     for table in ("patients", "visits"):
         if extract.get(table) is None:
-            raise StudyError(f"the extract has no table {table!r}: patients and visits are needed to judge anybody.")
+            raise StudyError(
+                f"the extract has no table {table!r}: patients and visits are needed to judge anybody."
+            )
     for table in extract:
         if table != "patients" and table not in DATED_BY:
-            raise StudyError(f"the extract has an unknown table {table!r}{nearest(table, ['patients', *DATED_BY])}")
+            raise StudyError(
+                f"the extract has an unknown table {table!r}{nearest(table, ['patients', *DATED_BY])}"
+            )
     tables = {table: complete(rows, table) for table, rows in extract.items() if rows is not None}
     if cut is None:
         return tables
@@ -196,9 +200,13 @@ def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None
 
 
 def _glucocorticoid_rows(treatments: pl.DataFrame) -> pl.DataFrame:
+    if "molecule" not in treatments.columns or "kind" not in treatments.columns:
+        found = recognise_drugs(treatments["drug"], treatments["atc_code"])
+        treatments = treatments.with_columns(found["molecule"], found["kind"])
+    factors = dmards().select("molecule", "prednisolone_factor")
     return (
-        recognised(treatments)
-        .filter(pl.col("kind") == "glucocorticoid")
+        treatments.filter(pl.col("kind") == "glucocorticoid")
+        .join(factors, on="molecule", how="left", maintain_order="left")
         .select(
             "patient_id",
             "molecule",
@@ -223,6 +231,8 @@ def _with_suppression(visits: pl.DataFrame, courses: pl.DataFrame | None) -> pl.
             suppressed_until=pl.col("stop_date").fill_null(FAR_FUTURE).cum_max().over("patient_id"),
         )
     )
-    at_visits = latest(visits.select("patient_id", evaluation_date="visit_date"), suppressing, "suppressed_from")
+    at_visits = latest(
+        visits.select("patient_id", evaluation_date="visit_date"), suppressing, "suppressed_from"
+    )
     ongoing = (pl.col("suppressed_until") > pl.col("evaluation_date")).fill_null(False)
     return visits.with_columns(at_visits.select(acute_phase_suppressed=ongoing))

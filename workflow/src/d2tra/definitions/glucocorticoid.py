@@ -34,13 +34,18 @@ class Glucocorticoid(Leaf):
         judged = self._last_day_in(judged, unclear.select("patient_id", "first", "last"), "unclear")
         taken = pl.col("patient_id").is_in(facts.glucocorticoids["patient_id"].unique().implode())
         never = pl.lit(False if facts.records_glucocorticoids else None, dtype=pl.Boolean)
-        every_day = pl.when(pl.col("low_day").is_not_null()).then(False).when(pl.col("unclear_day").is_null()).then(True)
+        every_day = (
+            pl.when(pl.col("low_day").is_not_null())
+            .then(False)
+            .when(pl.col("unclear_day").is_null())
+            .then(True)
+        )
         return judged.with_columns(met=pl.when(taken).then(every_day).otherwise(never), taken=taken)
 
     def _last_day_in(self, dates: pl.DataFrame, spans: pl.DataFrame, kind: str) -> pl.DataFrame:
         """Adds <kind>_day: the last day of the window that one of the spans covers; null where none does."""
         judged = latest(dates, spans, "first")
-        last = pl.min_horizontal("last", "evaluation_date")
+        last = pl.when(pl.col("last").is_not_null()).then(pl.min_horizontal("last", "evaluation_date"))
         in_window = days_between(last, pl.col("evaluation_date")) <= self.days
         return judged.with_columns(pl.when(in_window).then(last).alias(f"{kind}_day")).drop("first", "last")
 
@@ -54,7 +59,9 @@ class Glucocorticoid(Leaf):
             .then(text(f"{limit} of prednisolone equivalent on every day from ", since))
             .when(pl.col("met").is_null())
             .then(text("the daily dose on ", day("unclear_day"), " is not recorded; it would settle it"))
-            .otherwise(text(number("low_mg"), " mg of prednisolone equivalent on ", day("low_day"), f", not {limit}"))
+            .otherwise(
+                text(number("low_mg"), " mg of prednisolone equivalent on ", day("low_day"), f", not {limit}")
+            )
         )
         never = (
             "no glucocorticoid recorded, by a site that records them"

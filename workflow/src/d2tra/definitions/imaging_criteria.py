@@ -8,7 +8,12 @@ from d2tra.config import Closed
 from d2tra.definitions.facts import Facts, days_between, latest
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, joined, number, show_visit, text
 
-MODALITY = {"power_doppler_grade": "ultrasound", "osteitis": "mri", "synovitis": "mri", "sharp_van_der_heijde": "xray"}
+MODALITY = {
+    "power_doppler_grade": "ultrasound",
+    "osteitis": "mri",
+    "synovitis": "mri",
+    "sharp_van_der_heijde": "xray",
+}
 
 
 class JointsAndBlood(Closed):
@@ -55,7 +60,8 @@ class Signs(Leaf):
     def _imaging_days(self, facts: Facts) -> pl.DataFrame:
         """One row per patient and day with a finding of one of the measures: positive or not, and in words."""
         positive = pl.any_horizontal(
-            (pl.col("measure") == measure) & limit.holds(pl.col("value")) for measure, limit in self.imaging.items()
+            (pl.col("measure") == measure) & limit.holds(pl.col("value"))
+            for measure, limit in self.imaging.items()
         )
         shown = text(pl.col("measure"), " ", number("value"))
         return (
@@ -104,8 +110,12 @@ class Radiographic(Leaf):
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         pairs = self._pairs(facts)
-        rising = pairs.filter(self.rise_per_year.holds(pl.col("rise"))).rename(lambda name: _called(name, "rising"))
-        judged = latest(latest(dates, pairs, "later", self.within_days), rising, "rising_later", self.within_days)
+        rising = pairs.filter(self.rise_per_year.holds(pl.col("rise"))).rename(
+            lambda name: _called(name, "rising")
+        )
+        judged = latest(
+            latest(dates, pairs, "later", self.within_days), rising, "rising_later", self.within_days
+        )
         rises, exists = pl.col("rising_later").is_not_null(), pl.col("later").is_not_null()
         return judged.with_columns(met=pl.when(rises).then(True).when(exists).then(False))
 
@@ -113,7 +123,11 @@ class Radiographic(Leaf):
         """patient_id, later, earlier, rise (points per year); of one later day the steepest pair stands last."""
         readings = findings(facts, ["sharp_van_der_heijde"]).select("patient_id", "imaging_date", "value")
         apart = days_between(pl.col("imaging_date"), pl.col("later"))
-        rise = (pl.col("later_value") - pl.col("value")) * self.year_days / pl.max_horizontal(apart, self.year_days)
+        rise = (
+            (pl.col("later_value") - pl.col("value"))
+            * self.year_days
+            / pl.max_horizontal(apart, self.year_days)
+        )
         return (
             readings.join(readings.rename({"imaging_date": "later", "value": "later_value"}), on="patient_id")
             .filter((apart > 0) & (apart <= self.pair_up_to_days))

@@ -59,7 +59,9 @@ def label(
     treatments = tables.get("treatments")
     courses = None if treatments is None else trace_courses(treatments, cut)
     scores = score_visits(tables["visits"], tables.get("labs"), tables["patients"])
-    return label_patients(tables, courses, scores, [definition], choices.model_dump(), records_glucocorticoids)
+    return label_patients(
+        tables, courses, scores, [definition], choices.model_dump(), records_glucocorticoids
+    )
 
 
 def label_patients(
@@ -106,7 +108,9 @@ def status_by_policy(
         choices = facts.choices.model_copy(update={"if_criterion_3_unrecorded": policy})
         verdicts = _judge(replace(facts, choices=choices), facts.index_dates, loaded)
         for definition in loaded:
-            judged = _patients_of(facts, definition).join(verdicts, on="patient_id", how="left", maintain_order="left")
+            judged = _patients_of(facts, definition).join(
+                verdicts, on="patient_id", how="left", maintain_order="left"
+            )
             frames.append(
                 judged.select(
                     "patient_id",

@@ -30,7 +30,9 @@ class Threshold(Limit):
 
     def in_words(self) -> str:
         """Returns e.g. `above 10`."""
-        return next(f"{EDGES[edge]} {value:g}" for edge, value in self.model_dump().items() if value is not None)
+        return next(
+            f"{EDGES[edge]} {value:g}" for edge, value in self.model_dump().items() if value is not None
+        )
 
 
 class Leaf(Closed):

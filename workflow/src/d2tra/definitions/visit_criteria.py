@@ -43,7 +43,9 @@ class Activity(LatestVisit):
         active = pl.any_horizontal(
             pl.col(f"{score}_band").is_in(self.bands).fill_null(False) for score in self.scores
         )
-        seen_through = pl.any_horizontal(pl.lit(False), *(pl.col(score).is_not_null() for score in self.free_of_acute_phase))
+        seen_through = pl.any_horizontal(
+            pl.lit(False), *(pl.col(score).is_not_null() for score in self.free_of_acute_phase)
+        )
         controlled = ~pl.col("acute_phase_suppressed") | seen_through
         return pl.when(active).then(True).when(controlled).then(False)
 
@@ -56,7 +58,7 @@ class Activity(LatestVisit):
             .otherwise(pl.lit("; a drug that suppresses the acute phase is taken")),
             f"; {' or '.join(self.free_of_acute_phase) or 'another score'} would settle it",
         )
-        return pl.when(self.metat_visit(facts).is_null()).then(masked).otherwise(shown)
+        return pl.when(self.met_at_visit(facts).is_null()).then(masked).otherwise(shown)
 
     def missing(self) -> str:
         return f"no {', '.join(self.scores)} available: the components of one of them"
@@ -106,7 +108,9 @@ class QualityOfLife(LatestVisit):
         return {name: getattr(self, name) for name in ("haq_di", "pain_mm", "fatigue_mm")}
 
     def available(self, facts: Facts) -> pl.Expr:
-        return pl.any_horizontal(pl.col(MEASURED_AS.get(name, name)).is_not_null() for name in self._thresholds())
+        return pl.any_horizontal(
+            pl.col(MEASURED_AS.get(name, name)).is_not_null() for name in self._thresholds()
+        )
 
     def met_at_visit(self, facts: Facts) -> pl.Expr:
         return pl.any_horizontal(
@@ -123,7 +127,9 @@ class QualityOfLife(LatestVisit):
         return "no HAQ-DI, pain or fatigue: one of them"
 
     def in_words(self) -> str:
-        limits = " or ".join(f"{NAMES[name]} {limit.in_words()}" for name, limit in self._thresholds().items())
+        limits = " or ".join(
+            f"{NAMES[name]} {limit.in_words()}" for name, limit in self._thresholds().items()
+        )
         return f"{limits} at the latest visit within {self.within_days} days that has one of them"
 
 
@@ -186,10 +192,16 @@ class Problematic(Leaf):
             return pl.Series(["; either flag at a visit would settle it"])
         if policy != "global_above_50":
             return pl.Series([f"; counted as met, as the study chose (if_criterion_3_unrecorded: {policy})"])
-        globals_ = joined([text(f"{NAMES[name]} ", number(name)) for name in ("patient_global_mm", "physician_global_mm")])
-        used = text("; ", pl.col("shown"), " at the visit of ", day("global_date"), " stands in, as the study chose")
+        globals_ = joined(
+            [text(f"{NAMES[name]} ", number(name)) for name in ("patient_global_mm", "physician_global_mm")]
+        )
+        used = text(
+            "; ", pl.col("shown"), " at the visit of ", day("global_date"), " stands in, as the study chose"
+        )
         neither = pl.lit(" and no global score either; a flag or a global score at a visit would settle it")
-        return show_visit(facts, judged, "global_date", globals_).select(pl.coalesce(used, neither)).to_series()
+        return (
+            show_visit(facts, judged, "global_date", globals_).select(pl.coalesce(used, neither)).to_series()
+        )
 
     def in_words(self) -> str:
         return (
@@ -202,4 +214,3 @@ class Problematic(Leaf):
 def severity(facts: Facts) -> pl.Expr:
     """Returns the band of the first available score of the study's list (over the columns of facts.visits)."""
     return pl.coalesce(pl.col(f"{score}_band") for score in facts.choices.severity_score)
-

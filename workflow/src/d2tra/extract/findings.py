@@ -15,6 +15,7 @@ from d2tra.extract.schemas import COLUMNS
 FINDINGS: dict[str, pl.DataType] = {
     "table": pl.String(), "source": pl.String(), "source_row": pl.Int64(), "column": pl.String(),
     "rule": pl.String(), "severity": pl.String(), "value": pl.String(), "message": pl.String(),
+    "row": pl.Int64(),
 }  # fmt: skip
 
 
@@ -33,7 +34,9 @@ def rules() -> dict[str, Rule]:
 @cache
 def _rules(_folder: Path) -> dict[str, Rule]:
     stated = setting("quality")["rules"]
-    return {name: parse(Rule, section, f"config/quality.yaml, rule {name}") for name, section in stated.items()}
+    return {
+        name: parse(Rule, section, f"config/quality.yaml, rule {name}") for name, section in stated.items()
+    }
 
 
 def find(
@@ -45,7 +48,7 @@ def find(
     value: pl.Expr | None = None,
     detail: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Returns one finding for each row of `rows` (with source, source_row) where `broken` is true.
+    """Returns one finding for each row of `rows` (with source, source_row, and row where known) where `broken` is true.
 
     `value` is the offending text (default: the cell of `column`); `detail` completes the sentence of the rule.
     """
@@ -62,6 +65,7 @@ def find(
         severity=pl.lit(stated.severity),
         value=shown.cast(pl.String),
         message=pl.lit(sentence) if detail is None else pl.concat_str(pl.lit(sentence), detail.fill_null("")),
+        row=pl.col("row").cast(pl.Int64) if "row" in rows.columns else pl.lit(None, dtype=pl.Int64),
     )
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TypeVar
 
 import polars as pl
 
@@ -11,8 +13,13 @@ from d2tra.errors import StudyError, nearest
 from d2tra.extract.cells import NUMBER, UNITS, plain_unit, read_number
 from d2tra.extract.findings import collect, find
 from d2tra.extract.schemas import COLUMNS, require_columns
-from d2tra.extract.site import REQUIRED_TABLES, TABLES, SiteMapping, Split, TableSource
+from d2tra.extract.site import REQUIRED_TABLES, TABLES, Reshape, SiteMapping, Split, TableName, TableSource
 from d2tra.logs import log
+
+ISO = "%Y-%m-%d"
+EXCEL_EPOCH = dt.date(1899, 12, 30)
+EXCEL_LAST_DAY = 2_958_465  # 9999-12-31
+V = TypeVar("V")
 
 
 @dataclass(frozen=True)
@@ -49,7 +56,8 @@ def harmonise(site: SiteMapping) -> Harmonised:
     from d2tra.extract.sources import read_cells, source_label
 
     stated = site.sources()
-    tables, findings = {}, []
+    tables: dict[str, pl.DataFrame] = {}
+    findings = []
     for table in TABLES:
         if table not in stated:
             if table in REQUIRED_TABLES and not (table == "treatments" and site.has_no(table)):
@@ -59,12 +67,14 @@ def harmonise(site: SiteMapping) -> Harmonised:
         for source in stated[table]:
             path = site.file_path(source)
             parts.append(Part(source, read_cells(path, source), source_label(path, source)))
-        tables[str(table)], found = harmonise_table(parts, table, site)
+        tables[table], found = harmonise_table(parts, table, site)
         findings.append(found)
     return Harmonised(tables, collect(findings))
 
 
-def harmonise_table(parts: list[Part], table: str, site: SiteMapping) -> tuple[pl.DataFrame, pl.DataFrame]:
+def harmonise_table(
+    parts: list[Part], table: TableName, site: SiteMapping
+) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Returns the table's rows (canonical columns as text, source, source_row, is_duplicate) and its fix findings.
 
     `is_duplicate` marks the later ones of rows that are equal in every canonical column as read.
@@ -87,7 +97,7 @@ def harmonise_table(parts: list[Part], table: str, site: SiteMapping) -> tuple[p
     return whole.select(*present, "source", "source_row", "is_duplicate"), collect(findings)
 
 
-def split_packed_cells(part: Part, table: str) -> tuple[Part, pl.DataFrame]:
+def split_packed_cells(part: Part, table: TableName) -> tuple[Part, pl.DataFrame]:
     """Returns the part with its packed cells as columns of their own, and findings where they cannot be told apart."""
     split: Split | None = part.source.split
     if split is None:
@@ -102,41 +112,266 @@ def split_packed_cells(part: Part, table: str) -> tuple[Part, pl.DataFrame]:
     )
     long = lists.filter(fits).explode(*packed).with_columns(pl.col(packed).str.strip_chars())
     cells = part.cells.drop(packed)
-    for name, ending in ((split.values, ""), (split.units, " unit")):
-        if name and not long.is_empty():
-            wide = long.pivot(on=split.names, index="source_row", values=name, maintain_order=True)
-            wide = wide.rename({column: f"{column}{ending}" for column in wide.columns if column != "source_row"})
+    for content, ending in ((split.values, ""), (split.units, " unit")):
+        if content and not long.is_empty():
+            wide = long.pivot(on=split.names, index="source_row", values=content, maintain_order=True)
+            wide = wide.rename(
+                {column: f"{column}{ending}" for column in wide.columns if column != "source_row"}
+            )
             cells = cells.join(wide, on="source_row", how="left", validate="1:1", maintain_order="left")
     unfit = part.cells.join(lists.filter(~fits).select("source_row"), on="source_row", how="semi")
     found = find(
-        unfit.with_columns(source=pl.lit(part.label)), table, split.values, "packed_cells_disagree", pl.lit(True)
+        unfit.with_columns(source=pl.lit(part.label)),
+        table,
+        split.values,
+        "packed_cells_disagree",
+        pl.lit(True),
     )
     return Part(part.source, cells, part.label), found
 
 
-def _canonical_rows(part: Part, table: str, site: SiteMapping) -> pl.DataFrame:
+def _canonical_rows(part: Part, table: TableName, site: SiteMapping) -> pl.DataFrame:
     """The part's rows under canonical names, as read: one per source row, or one per filled group of it."""
-    source = part.source
-    groups = list(_groups(part, table, site))
+    required = [column.name for column in COLUMNS[table].values() if column.must_exist]
     frames = []
-    for number, group in enumerate(groups):
-        require_columns(
-            [*group.columns, *group.constants],
-            table,
-            [column.name for column in COLUMNS[table].values() if column.must_exist],
-            f"{part.label} ({site.path})",
-        )
+    for number, group in enumerate(_groups(part, table, site)):
+        require_columns([*group.columns, *group.constants], table, required, f"{part.label} ({site.path})")
         rows = part.cells.select(
             "source_row",
             **{ours: pl.col(theirs) for ours, theirs in group.columns.items()},
             **{ours: pl.lit(value) for ours, value in group.constants.items()},
-            _empty=_all_empty(group.reshaped, group.columns, source, table) if group.reshaped else pl.lit(False),
+            _reshaped=pl.lit(list(group.reshaped), dtype=pl.List(pl.String)),
         )
-        frames.append(rows.with_columns(_group=pl.lit(number)))
-    reading = source.model_dump_json(include={"dates", "units", "values", "missing"})
-    return (
-        pl.concat(frames, how="diagonal")
-        .sort("source_row", "_group", maintain_order=True)
-        .with_columns(source=pl.lit(part.label), _reading=pl.lit(reading))
-        .drop("_group")
+        frames.append(rows.filter(_is_filled(group.reshaped)).with_columns(_group=pl.lit(number)))
+    reading = part.source.model_dump_json(include={"dates", "units", "values", "missing"})
+    rows = pl.concat(frames, how="diagonal").sort("source_row", "_group", maintain_order=True)
+    return rows.with_columns(source=pl.lit(part.label), _reading=pl.lit(reading)).drop("_group")
+
+
+def _is_filled(reshaped: Iterable[str]) -> pl.Expr:
+    """True where any reshaped cell holds text; rows that were not reshaped all count as filled."""
+    cells = [pl.col(name).str.strip_chars().fill_null("") != "" for name in reshaped]
+    return pl.any_horizontal(cells) if cells else pl.lit(True)
+
+
+def _groups(part: Part, table: TableName, site: SiteMapping) -> list[Group]:
+    """What fills the canonical columns; StudyError for a column that one side names and the other does not have."""
+    source = part.source
+    base = _turned(source.columns, part, table, site, "columns")
+    _check_names(source.constants, table, site, "constants")
+    groups = [
+        (_turned(columns, part, table, site, "wide_to_long"), constants)
+        for reshape in source.wide_to_long
+        for columns, constants in _numbered(reshape)
+    ]
+    targets = {*base, *source.constants, *(ours for columns, more in groups for ours in (*columns, *more))}
+    used = {*base.values(), *(theirs for columns, _ in groups for theirs in columns.values())}
+    passed_over = {*source.ignore, *site.ignore.get(table, []), *_known_elsewhere(source, table, site)}
+    for name in part.cells.columns:
+        if name == "source_row" or name in used:
+            continue
+        if name in COLUMNS[table] and name not in targets:
+            base[name] = name
+        elif name not in passed_over:
+            known = [*COLUMNS[table], *source.columns]
+            raise StudyError(
+                f"{part.label}: unknown column {name!r} of table {table}{nearest(name, known)} Rename it, "
+                f"map it, or list it under ignore in {site.path}."
+            )
+    for ours, value in source.constants.items():
+        log.info("%s, table %s: %s is declared for every row: %s", part.label, table, ours, value)
+    if not groups:
+        return [Group(base, source.constants)]
+    for columns, constants in groups:
+        _check_names(constants, table, site, "wide_to_long.constants")
+        twice = {*base, *source.constants} & {*columns, *constants}
+        if twice:
+            raise StudyError(f"{site.path}: tables.{table}.wide_to_long fills {min(twice)!r} a second time.")
+    return [
+        Group({**base, **columns}, {**source.constants, **constants}, tuple(columns))
+        for columns, constants in groups
+    ]
+
+
+def _numbered(reshape: Reshape) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+    first, last = reshape.numbers or (0, 0)
+    for n in range(first, last + 1):
+        yield (
+            {theirs.replace("{n}", str(n)): ours for theirs, ours in reshape.columns.items()},
+            {ours: value.replace("{n}", str(n)) for ours, value in reshape.constants.items()},
+        )
+
+
+def _turned(
+    columns: dict[str, str], part: Part, table: TableName, site: SiteMapping, key: str
+) -> dict[str, str]:
+    """Returns ours → theirs of a section that says theirs → ours, both checked."""
+    _check_names(columns.values(), table, site, key)
+    turned: dict[str, str] = {}
+    for theirs, ours in columns.items():
+        if theirs not in part.cells.columns:
+            raise StudyError(
+                f"{site.path}: tables.{table}.{key} names {theirs!r}, which {part.label} does not have"
+                f"{nearest(theirs, part.cells.columns)}"
+            )
+        if ours in turned:
+            raise StudyError(f"{site.path}: tables.{table}.{key} fills {ours!r} from two columns.")
+        turned[ours] = theirs
+    return turned
+
+
+def _check_names(names: Iterable[str], table: TableName, site: SiteMapping, key: str) -> None:
+    for name in names:
+        if name not in COLUMNS[table]:
+            raise StudyError(
+                f"{site.path}: tables.{table}.{key}: {name!r} is no column of table {table}"
+                f"{nearest(name, COLUMNS[table])} Its columns: {', '.join(COLUMNS[table])}."
+            )
+
+
+def _known_elsewhere(source: TableSource, table: TableName, site: SiteMapping) -> set[str]:
+    """Columns of the same file or sheet that feed another table, or are passed over there."""
+    known: set[str] = set()
+    if site.format == "canonical":
+        return known
+    for other, others in site.sources().items():
+        for twin in others:
+            if other != table and (twin.file, twin.sheet) == (source.file, source.sheet):
+                packed = (twin.split.names, twin.split.values, twin.split.units or "") if twin.split else ()
+                reshaped = (
+                    name for r in twin.wide_to_long for columns, _ in _numbered(r) for name in columns
+                )
+                known.update(COLUMNS[other], twin.columns, twin.ignore, packed, reshaped)
+    return known
+
+
+def _repair(
+    rows: pl.DataFrame, part: Part, table: TableName, site: SiteMapping
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+    """Trims the cells, empties declared sentinels, takes a number's own unit off; logs every repair once."""
+    present = [name for name in COLUMNS[table] if name in rows.columns]
+    trimmed = pl.col(present).str.strip_chars()
+    rows = rows.with_columns(pl.when(trimmed != "").then(trimmed))
+    findings = []
+    fresh = ~pl.col("is_duplicate")
+    for name, words in _by_column(part.source.missing, part, table, site, "missing", present).items():
+        plain = [word.strip().lower() for word in words]
+        numbers = (
+            pl.Series(plain).to_frame("word").select(read_number(pl.col("word"))).to_series().drop_nulls()
+        )
+        is_sentinel = pl.col(name).str.to_lowercase().is_in(plain) | read_number(pl.col(name)).is_in(
+            numbers.implode()
+        )
+        findings.append(find(rows, table, name, "declared_missing", is_sentinel & fresh))
+        rows = rows.with_columns(pl.when(~is_sentinel.fill_null(False)).then(pl.col(name)).alias(name))
+    for name, (number, has_unit) in _own_units(part, table, site, present).items():
+        findings.append(find(rows, table, name, "own_unit", has_unit & fresh))
+        rows = rows.with_columns(pl.when(has_unit).then(number).otherwise(pl.col(name)).alias(name))
+    emptied = (pl.col("_reshaped").list.len() > 0) & ~pl.any_horizontal(
+        pl.col(name).is_not_null() & pl.col("_reshaped").list.contains(name) for name in present
     )
+    return rows.filter(~emptied), findings
+
+
+def _own_units(
+    part: Part, table: TableName, site: SiteMapping, present: list[str]
+) -> dict[str, tuple[pl.Expr, pl.Expr]]:
+    """For every measured column: the number of a cell that carries a unit, and whether that unit is its own."""
+    declared = _by_column(part.source.units, part, table, site, "units", present)
+    pattern = rf"^({NUMBER})\s*([^0-9.,\s].*)$"
+    found = {}
+    for name in present:
+        unit = COLUMNS[table][name].unit
+        if unit:
+            factor = _factor(name, declared, table, site)
+            own = [other for other, theirs in UNITS[unit].items() if theirs == factor]
+            fits = plain_unit(pl.col(name).str.extract(pattern, 2)).is_in(own).fill_null(False)
+            found[name] = (pl.col(name).str.extract(pattern, 1), fits)
+    return found
+
+
+def _translate(rows: pl.DataFrame, part: Part, table: TableName, site: SiteMapping) -> pl.DataFrame:
+    """Words through `values`, numbers into the canonical unit, dates into ISO text; what does not fit is left as it is."""
+    source, present = part.source, rows.columns
+    for name, words in _by_column(source.values, part, table, site, "values", present).items():
+        _check_targets(words, table, name, site)
+        plain = {theirs.strip().lower(): ours for theirs, ours in words.items()}
+        translated = (
+            pl.col(name).str.to_lowercase().replace_strict(plain, default=None, return_dtype=pl.String)
+        )
+        rows = rows.with_columns(pl.coalesce(translated, name).alias(name))
+    declared = _by_column(source.units, part, table, site, "units", present)
+    for name in declared:
+        factor = _factor(name, declared, table, site)
+        if factor != 1:
+            converted = (read_number(pl.col(name)) * factor).cast(pl.String)
+            rows = rows.with_columns(pl.coalesce(converted, name).alias(name))
+    if source.dates.format != ISO:
+        for column in COLUMNS[table].values():
+            if column.name in rows.columns and column.kind in ("date", "month"):
+                written = ISO if column.kind == "date" else "%Y-%m"
+                iso = _read_declared_date(pl.col(column.name), source.dates.format).dt.strftime(written)
+                rows = rows.with_columns(pl.coalesce(iso, column.name).alias(column.name))
+    return rows
+
+
+def _read_declared_date(text: pl.Expr, written: str) -> pl.Expr:
+    if written != "excel":
+        return text.str.to_date(written, strict=False)
+    day = read_number(text)
+    day = pl.when(day.is_between(1, EXCEL_LAST_DAY)).then(day).floor().cast(pl.Int64)
+    return pl.lit(EXCEL_EPOCH) + pl.duration(days=day)
+
+
+def _factor(name: str, declared: dict[str, str], table: TableName, site: SiteMapping) -> float:
+    """What turns a column's declared unit into the canonical one; StudyError for a unit that is not understood."""
+    unit = COLUMNS[table][name].unit
+    stated = declared.get(name)
+    if stated is None:
+        return 1
+    known = UNITS[unit] if unit else {}
+    plain = "".join(stated.split()).lower()
+    if plain not in known:
+        choices = f"understood: {', '.join(known)}" if known else "the column takes no unit"
+        raise StudyError(
+            f"{site.path}: tables.{table}.units.{name}: {stated!r} is not understood{nearest(plain, known)} ({choices})."
+        )
+    return known[plain]
+
+
+def _check_targets(words: dict[str, str], table: TableName, name: str, site: SiteMapping) -> None:
+    column = COLUMNS[table][name]
+    allowed = {"enum": column.allowed, "bool": ("true", "false")}.get(column.kind)
+    for ours in words.values():
+        if allowed and ours not in allowed:
+            raise StudyError(
+                f"{site.path}: tables.{table}.values.{name}: {ours!r} is not one of {', '.join(allowed)}"
+                f"{nearest(ours, allowed)}"
+            )
+
+
+def _by_column(
+    section: dict[str, V], part: Part, table: TableName, site: SiteMapping, key: str, present: Iterable[str]
+) -> dict[str, V]:
+    """Returns the section by canonical column; its keys may be canonical or source columns. StudyError otherwise."""
+    ours_of = dict(part.source.columns)
+    for reshape in part.source.wide_to_long:
+        for columns, _ in _numbered(reshape):
+            ours_of |= columns
+    found: dict[str, V] = {}
+    for name, content in section.items():
+        ours = name if name in COLUMNS[table] else ours_of.get(name)
+        if ours is None or ours not in present:
+            known = [*(name for name in COLUMNS[table] if name in present), *ours_of]
+            raise StudyError(
+                f"{site.path}: tables.{table}.{key}: {part.label} has no column {name!r}{nearest(name, known)}"
+            )
+        found[ours] = content
+    return found
+
+
+def _need(name: str, part: Part, table: TableName, key: str) -> None:
+    if name not in part.cells.columns:
+        raise StudyError(
+            f"{part.label}: tables.{table}.{key} names {name!r}, which is not there{nearest(name, part.cells.columns)}"
+        )

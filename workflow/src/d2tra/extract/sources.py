@@ -8,7 +8,7 @@ import itertools
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 from xml.etree import ElementTree
 
 import fastexcel
@@ -21,7 +21,15 @@ TEXT_FILES = (".csv", ".tsv", ".txt")
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 DELIMITERS = (",", ";", "\t", "|")
 SNIFFED_ROWS = 20
-LONGEST_CELL = 10_000_000
+csv.field_size_limit(10_000_000)  # a free-text cell may be long; only an unclosed quote is longer
+
+
+class Sheet(NamedTuple):
+    """A sheet or file as text: the rows above the header, the header ("" where empty), and all rows below it."""
+
+    above: pl.DataFrame
+    header: list[str]
+    cells: pl.DataFrame
 
 
 def source_label(path: Path, source: TableSource) -> str:
@@ -43,30 +51,29 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
     not in its encoding, no such sheet, rows of unequal length, two columns of one name, cells without a header.
     """
     label = source_label(path, source)
-    header, cells = _table(path, source)
+    _, header, cells = _sheet(path, source)
     named: dict[str, int] = {}
     for number, (name, column) in enumerate(zip(header, cells.columns, strict=True), start=1):
-        if not name:
-            if cells[column].null_count() < cells.height:
-                raise StudyError(
-                    f"{label}: column {number} has cells but no header in row {source.header_row}. "
-                    "Name it, or say `header_row:` in the mapping."
-                )
-        elif name in named:
+        if not name and cells[column].null_count() < cells.height:
+            raise StudyError(
+                f"{label}: column {number} has cells but no header in row {source.header_row}. "
+                "Name it, or say `header_row:` in the mapping."
+            )
+        if name in named:
             raise StudyError(
                 f"{label}: columns {named[name]} and {number} are both named {name!r}. Rename one of them."
             )
-        else:
+        if name:
             named[name] = number
     if not named:
         raise StudyError(
-            f"{label}: row {source.header_row} holds no header. Say `header_row:` in the mapping."
+            f"{label}: row {source.header_row} holds no header. Is it empty? Else say `header_row:` in the mapping."
         )
     if "source_row" in named:
         raise StudyError(f"{label}: a column is named 'source_row', a name this program needs. Rename it.")
     columns = [pl.col(cells.columns[number - 1]).alias(name) for name, number in named.items()]
-    rows = cells.with_row_index("source_row", offset=source.header_row + 1)
-    table = rows.select(*columns, pl.col("source_row").cast(pl.Int64))
+    rows = cells.with_row_index("source row", offset=source.header_row + 1)
+    table = rows.select(*columns, pl.col("source row").cast(pl.Int64).alias("source_row"))
     return table.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in named))
 
 
@@ -77,34 +84,28 @@ def all_cells(path: Path, site: SiteMapping) -> dict[str, pl.DataFrame]:
     a file one frame. A column without a header is called `column <number>`, the second of one name `<name> [<number>]`.
     What stands above a header comes as a frame of its own, labelled `<label>, above the header`.
     """
-    sources = [
-        source
-        for declared in site.sources().values()
-        for source in declared
-        if site.file_path(source) == path
+    declared = [
+        source for each in site.sources().values() for source in each if site.file_path(source) == path
     ]
     if path.suffix.casefold() in WORKBOOKS:
-        declared_rows = {source.sheet: source.header_row for source in sources}
+        header_rows = {source.sheet: source.header_row for source in declared}
         sheets = sheet_names(path)
-        only = declared_rows.get(None, 1) if len(sheets) == 1 else 1
-        sources = [
-            TableSource(file=path.name, sheet=sheet, header_row=declared_rows.get(sheet, only))
-            for sheet in sheets
+        for_any = header_rows.get(None, 1) if len(sheets) == 1 else 1
+        declared = [
+            TableSource(file=path.name, sheet=name, header_row=header_rows.get(name, for_any))
+            for name in sheets
         ]
     frames: dict[str, pl.DataFrame] = {}
-    for source in sources or [TableSource(file=path.name)]:
+    for source in declared or [TableSource(file=path.name)]:
         label = source_label(path, source)
         if label in frames:
             continue
-        if path.suffix.casefold() in WORKBOOKS and _sheet(path, source).is_empty():
-            continue
-        header, cells = _table(path, source)
+        above, header, cells = _sheet(path, source)
         names: list[str] = []
         for number, name in enumerate(header, start=1):
             name = name or f"column {number}"
             names.append(f"{name} [{number}]" if name in names else name)
         frames[label] = cells.rename(dict(zip(cells.columns, names, strict=True)))
-        above = _above_header(path, source)
         if above.height:
             frames[f"{label}, above the header"] = above
     return frames
@@ -129,53 +130,141 @@ def document_properties(path: Path) -> dict[str, str]:
     return properties
 
 
-def _table(path: Path, source: TableSource) -> tuple[list[str], pl.DataFrame]:
-    """Header names (empty where there is none) and all rows below, empty ones too, as trimmed text."""
+def _sheet(path: Path, source: TableSource) -> Sheet:
+    """One file or sheet, its cells trimmed and null where empty."""
     if not path.is_file():
-        siblings = (
-            [file.name for file in path.parent.glob("*") if file.is_file()] if path.parent.is_dir() else []
-        )
+        siblings = [file.name for file in path.parent.glob("*") if file.is_file()]
         raise StudyError(f"{path}: no such file{nearest(path.name, siblings)}.")
     suffix = path.suffix.casefold()
     if suffix == ".parquet":
-        header, cells = _parquet(path)
+        sheet = _parquet(path)
     elif suffix in WORKBOOKS:
-        grid = _sheet(path, source)
-        if grid.height < source.header_row:
-            raise StudyError(
-                f"{source_label(path, source)}: the sheet has no row {source.header_row} (the header)."
-            )
-        first = grid.row(source.header_row - 1)
-        header, cells = [(name or "").strip() for name in first], grid.slice(source.header_row)
+        sheet = _of_workbook(path, source)
     elif suffix in TEXT_FILES:
-        header, cells = _delimited(path, source)
+        sheet = _delimited(path, source)
     else:
         known = ", ".join((*TEXT_FILES, ".parquet", *WORKBOOKS))
         raise StudyError(f"{path.name}: files of this kind cannot be read; known are {known}.")
     trimmed = pl.all().str.strip_chars()
-    return header, cells.with_columns(pl.when(trimmed != "").then(trimmed))
+    filled = pl.when(trimmed != "").then(trimmed)
+    return Sheet(sheet.above.select(filled), [n.strip() for n in sheet.header], sheet.cells.select(filled))
 
 
-def _above_header(path: Path, source: TableSource) -> pl.DataFrame:
-    """The filled cells above the header row, in columns called by their number."""
-    if source.header_row == 1 or path.suffix.casefold() == ".parquet":
-        return pl.DataFrame()
-    if path.suffix.casefold() in WORKBOOKS:
-        rows: list[list[str | None]] = [
-            list(row) for row in _sheet(path, source).head(source.header_row - 1).rows()
-        ]
-    else:
-        text = _decoded(path, source)
-        reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(path, source, text))
-        rows = [list(row) for row in itertools.islice(reader, source.header_row - 1)]
-    columns = itertools.zip_longest(*rows)
-    above = pl.DataFrame(
-        {f"column {number}": cells for number, cells in enumerate(columns, start=1)}, schema_overrides=None
-    )
-    return above.select(pl.all().cast(pl.String).str.strip_chars().replace("", None))
+def _of_workbook(path: Path, source: TableSource) -> Sheet:
+    """A sheet counted from row 1, dates without a time as `YYYY-MM-DD`."""
+    workbook = _workbook(path)
+    names = list(workbook.sheet_names)
+    name = source.sheet or (names[0] if len(names) == 1 else None)
+    if name is None:
+        raise StudyError(
+            f"{path.name}: which sheet? Say `sheet:` in the mapping; there are {', '.join(names)}."
+        )
+    if name not in names:
+        raise StudyError(
+            f"{path.name}: no sheet {name!r}{nearest(name, names)} Sheets there: {', '.join(names)}."
+        )
+    try:
+        loaded = workbook.load_sheet(name, header_row=None, skip_rows=0, dtypes="string").to_polars()
+    except Exception as problem:
+        raise StudyError(
+            f"{path.name} [{name}]: the sheet is not readable; save the workbook anew."
+        ) from problem
+    midnight = r"^(\d{4}-\d{2}-\d{2}) 00:00:00$"
+    grid = loaded.select(pl.all().cast(pl.String).str.replace(midnight, "$1"))
+    above, rows = grid.head(source.header_row - 1), grid.slice(source.header_row - 1)
+    header = [name or "" for name in rows.row(0)] if rows.height else [""] * grid.width
+    return Sheet(above, header, rows.slice(1))
 
 
-def _parquet(path: Path) -> tuple[list[str], pl.DataFrame]:
+def _delimited(path: Path, source: TableSource) -> Sheet:
+    """A text file, read by polars, or row by row where polars cannot or would fill up short rows in silence."""
+    content = _in_utf8(path, source)
+    delimiter = _delimiter(path, source, content)
+    first_rows = csv.reader(_lines(content), delimiter=delimiter)
+    try:
+        above = list(itertools.islice(first_rows, source.header_row - 1))
+        lines_above = first_rows.line_num
+        header = next(first_rows, [])
+    except csv.Error:
+        above, lines_above, header = [], 0, []
+    titles = pl.DataFrame(
+        {f"column {i}": cells for i, cells in enumerate(itertools.zip_longest(*above), start=1)}
+    ).cast(pl.String)
+    start = sum(len(line.encode()) for line in itertools.islice(_lines(content), lines_above))
+    content = content[start:]
+    try:
+        cells = pl.read_csv(content, has_header=False, infer_schema=False, separator=delimiter)
+        whole = cells.width == len(header) and _is_even(content, cells, delimiter)
+    except pl.exceptions.PolarsError:
+        whole = False
+    if not whole:
+        cells = _rows(path, content, delimiter, source.header_row)
+    return Sheet(titles, header, cells.slice(1))
+
+
+def _is_even(content: bytes, cells: pl.DataFrame, delimiter: str) -> bool:
+    """Whether every row surely has all its cells and every quotation mark is closed.
+
+    Then the file holds exactly width − 1 delimiters per row, and those inside quoted cells. A row without any filled
+    cell leaves it open (a blank line, or a line of delimiters), hence False.
+    """
+    quotes = content.count(b'"')
+    if quotes % 2 or cells.select(pl.all_horizontal(pl.all().is_null()).any()).item():
+        return False
+    expected: int = (cells.width - 1) * cells.height
+    if quotes:
+        inside = pl.sum_horizontal(pl.all().str.count_matches(delimiter, literal=True).sum())
+        expected += cells.select(inside).item()
+    return content.count(delimiter.encode()) == expected
+
+
+def _rows(path: Path, content: bytes, delimiter: str, header_row: int) -> pl.DataFrame:
+    """The header and all rows, read one by one; StudyError naming the first row that is none of the table."""
+    rows: list[list[str]] = []
+    try:
+        rows.extend(csv.reader(_lines(content), delimiter=delimiter, strict=True))
+    except csv.Error as problem:
+        raise StudyError(
+            f"{path.name}, row {header_row + len(rows)}: a quotation mark is not closed or not doubled. Export it anew."
+        ) from problem
+    width = len(rows[0])
+    uneven = [number for number, row in enumerate(rows) if row and len(row) != width]
+    if uneven and width:
+        raise StudyError(
+            f"{path.name}, row {header_row + uneven[0]}: {len(rows[uneven[0]])} cells where the header has {width}"
+            f" ({len(uneven)} such rows). A delimiter is missing, or stands inside a cell without quotation marks."
+        )
+    schema = {f"column_{i}": pl.String for i in range(width)}
+    return pl.DataFrame([row or [""] * width for row in rows], schema=schema, orient="row")
+
+
+def _lines(content: bytes) -> Iterator[str]:
+    """The lines of a text, each with its end."""
+    return (line.decode() for line in io.BytesIO(content))
+
+
+def _in_utf8(path: Path, source: TableSource) -> bytes:
+    """A text file in UTF-8 without byte-order mark and trailing blank lines; StudyError where it is no such text."""
+    content = path.read_bytes()
+    try:
+        text = content.decode(source.encoding)
+    except LookupError:
+        raise StudyError(
+            f"{path.name}: key 'encoding': {source.encoding!r} is no known encoding. Examples: utf-8, cp1252, utf-16."
+        ) from None
+    except UnicodeDecodeError as problem:
+        _undecodable(path, source, content[: problem.start].count(b"\n") + 1, content)
+    if "\0" in text:
+        _undecodable(path, source, text[: text.index("\0")].count("\n") + 1, content)
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # line ends of old Macintosh exports
+    text = text.removeprefix("\ufeff").rstrip("\r\n")
+    if not text.strip():
+        raise StudyError(f"{path.name}: the file is empty.")
+    return text.encode()
+
+
+def _parquet(path: Path) -> Sheet:
     try:
         stored = pl.read_parquet(path)
     except (pl.exceptions.PolarsError, OSError) as problem:
@@ -191,7 +280,7 @@ def _parquet(path: Path) -> tuple[list[str], pl.DataFrame]:
     holds_nul = pl.any_horizontal(pl.all().str.contains("\0", literal=True).any())
     if cells.width and cells.select(holds_nul).item():
         raise StudyError(f"{path.name}: cells hold NUL bytes; write the file anew.")
-    return [name.strip() for name in cells.columns], cells
+    return Sheet(pl.DataFrame(), cells.columns, cells)
 
 
 def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
@@ -215,131 +304,6 @@ def _workbook(path: Path) -> fastexcel.ExcelReader:
         ) from problem
 
 
-def _sheet(path: Path, source: TableSource) -> pl.DataFrame:
-    """All cells of a sheet from row 1 on, as text; dates without a time as `YYYY-MM-DD`."""
-    workbook = _workbook(path)
-    names = list(workbook.sheet_names)
-    sheet = source.sheet or (names[0] if len(names) == 1 else None)
-    if sheet is None:
-        raise StudyError(
-            f"{path.name}: which sheet? Say `sheet:` in the mapping; there are {', '.join(names)}."
-        )
-    if sheet not in names:
-        raise StudyError(
-            f"{path.name}: no sheet {sheet!r}{nearest(sheet, names)} Sheets there: {', '.join(names)}."
-        )
-    try:
-        loaded = workbook.load_sheet(sheet, header_row=None, skip_rows=0, dtypes="string")
-    except Exception as problem:
-        raise StudyError(
-            f"{path.name} [{sheet}]: the sheet is not readable; save the workbook anew."
-        ) from problem
-    midnight = r"^(\d{4}-\d{2}-\d{2}) 00:00:00$"
-    return loaded.to_polars().select(pl.all().cast(pl.String).str.replace(midnight, "$1"))
-
-
-def _delimited(path: Path, source: TableSource) -> tuple[list[str], pl.DataFrame]:
-    """Header and rows of a delimited text file: read by polars, or row by row where polars cannot or must not."""
-    text = _decoded(path, source)
-    delimiter = _delimiter(path, source, text)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        header = next(itertools.islice(reader, source.header_row - 1, None), [])
-    except csv.Error:
-        _rows(path, source, text, delimiter)
-        raise
-    if not any(name.strip() for name in header):
-        raise StudyError(f"{path.name}: row {source.header_row} holds no header. Is the file empty?")
-    names = [name.strip() for name in header]
-    before = _lines_before(text, delimiter, source.header_row)
-    try:
-        cells = pl.read_csv(
-            text.encode(),
-            has_header=False,
-            infer_schema=False,
-            separator=delimiter,
-            skip_lines=before,
-            truncate_ragged_lines=False,
-        )
-    except pl.exceptions.PolarsError:
-        return names, _rows(path, source, text, delimiter)
-    if cells.width != len(header) or not _is_even(text, cells, delimiter, before):
-        return names, _rows(path, source, text, delimiter)
-    return names, cells.slice(1)
-
-
-def _is_even(text: str, cells: pl.DataFrame, delimiter: str, before: int) -> bool:
-    """Whether every row surely has all its cells (polars fills up short rows in silence) and every quote closes.
-
-    Then the file holds exactly width − 1 delimiters per row beyond those inside quoted cells.
-    """
-    quotes = text.count('"')
-    if quotes % 2 or cells.select(pl.all_horizontal(pl.all().is_null()).any()).item():
-        return False
-    expected = (cells.width - 1) * cells.height
-    if quotes:
-        inside = pl.sum_horizontal(pl.all().str.count_matches(delimiter, literal=True).sum())
-        expected += cells.select(inside).item()
-    skipped = "".join(itertools.islice(io.StringIO(text, newline=""), before))
-    return text.count(delimiter) - skipped.count(delimiter) == expected
-
-
-def _rows(path: Path, source: TableSource, text: str, delimiter: str) -> pl.DataFrame:
-    """The rows below the header read one by one; StudyError naming the first row that is no row of the table."""
-    label, first = path.name, source.header_row
-    rows: list[list[str]] = []
-    number = 0
-    try:
-        for number, row in enumerate(
-            csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True), 1
-        ):
-            if number >= first:
-                rows.append(row)
-    except csv.Error as problem:
-        raise StudyError(
-            f"{label}: row {number + 1} holds a quotation mark that is not closed or not doubled. Export it anew."
-        ) from problem
-    width = len(rows[0]) if rows else 0
-    uneven = [number for number, row in enumerate(rows, first) if row and len(row) != width]
-    if uneven:
-        raise StudyError(
-            f"{label}: row {uneven[0]} has {len(rows[uneven[0] - first])} cells, the header has {width}"
-            f" ({len(uneven)} such rows). A delimiter is missing or stands unquoted inside a cell."
-        )
-    filled = [row or [""] * width for row in rows[1:]]
-    return pl.DataFrame(filled, schema={f"column_{i}": pl.String for i in range(width)}, orient="row")
-
-
-def _lines_before(text: str, delimiter: str, header_row: int) -> int:
-    """How many lines stand above the header: more than rows, if a quoted title has line breaks."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    for _ in range(header_row - 1):
-        next(reader)
-    return reader.line_num
-
-
-def _decoded(path: Path, source: TableSource) -> str:
-    """The text of a file with \\n line ends kept as they are; StudyError where it is not in its encoding."""
-    if not path.is_file():
-        raise StudyError(f"{path}: no such file.")
-    content = path.read_bytes()
-    try:
-        text = content.decode(source.encoding).removeprefix("\ufeff")
-    except LookupError:
-        raise StudyError(
-            f"{path.name}: key 'encoding': {source.encoding!r} is no known encoding. Examples: utf-8, cp1252, utf-16."
-        ) from None
-    except UnicodeDecodeError as problem:
-        _undecodable(path, source, content[: problem.start].count(b"\n") + 1, content)
-    if "\0" in text:
-        _undecodable(path, source, text[: text.index("\0")].count("\n") + 1, content)
-    if not text.strip():
-        raise StudyError(f"{path.name}: the file is empty.")
-    if "\n" not in text:
-        text = text.replace("\r", "\n")
-    return text.rstrip("\r\n") + "\n"
-
-
 def _undecodable(path: Path, source: TableSource, line: int, content: bytes) -> NoReturn:
     if content.startswith(b"PK\x03\x04"):
         advice = f"It is a workbook or archive, not text; name it .xlsx, not {path.suffix}."
@@ -352,29 +316,24 @@ def _undecodable(path: Path, source: TableSource, line: int, content: bytes) -> 
     raise StudyError(f"{path.name}, line {line}: not readable as {source.encoding} text. {advice}")
 
 
-def _delimiter(path: Path, source: TableSource, text: str) -> str:
-    """The declared delimiter, a tab for .tsv, or the one by which the first rows split into most even cells."""
+def _delimiter(path: Path, source: TableSource, content: bytes) -> str:
+    """The declared delimiter, a tab for .tsv, or the one by which the first rows split into most cells, evenly."""
     if source.delimiter is not None:
         named = {"tab": "\t", "\\t": "\t"}.get(source.delimiter, source.delimiter)
-        if len(named) != 1:
+        if len(named.encode()) != 1:
             raise StudyError(f"{path.name}: key 'delimiter' is one character, found {source.delimiter!r}.")
         return named
     if path.suffix.casefold() == ".tsv":
         return "\t"
 
     def evenness(delimiter: str) -> tuple[bool, int]:
-        widths = [len(row) for row in _first_rows(text, delimiter, source.header_row)]
-        return widths[:1] != [1] and len(set(widths)) == 1, widths[0] if widths else 0
+        rows = csv.reader(_lines(content), delimiter=delimiter)
+        last = source.header_row + SNIFFED_ROWS
+        try:
+            widths = [len(row) for row in itertools.islice(rows, source.header_row - 1, last) if row]
+        except csv.Error:
+            widths = []
+        header = widths[0] if widths else 0
+        return header > 1 and len(set(widths)) == 1, header
 
     return max(DELIMITERS, key=evenness)
-
-
-def _first_rows(text: str, delimiter: str, header_row: int) -> Iterator[list[str]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
-    try:
-        yield from filter(None, itertools.islice(reader, header_row - 1, header_row + SNIFFED_ROWS))
-    except csv.Error:
-        return
-
-
-csv.field_size_limit(LONGEST_CELL)  # a free-text cell may be long; only an unclosed quote is longer

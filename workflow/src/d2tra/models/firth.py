@@ -58,8 +58,9 @@ def fit_firth(matrix: np.ndarray, outcome: np.ndarray) -> FirthFit:
     lost = [2 * (peak.loglik - _peak_at(matrix, y, peak, j, 0.0, 1e-6).loglik) for j in columns]
     for j in columns:
         for side in (0, 1):
-            if not _is_limit(matrix, y, peak, j, limits[j, side]):
-                limits[j, side] = _walk_to_limit(matrix, y, peak, j, 2 * side - 1)
+            outwards = 2 * side - 1
+            if not _is_limit(matrix, y, peak, j, outwards, limits[j, side]):
+                limits[j, side] = _walk_to_limit(matrix, y, peak, j, outwards)
     return FirthFit(
         estimate=peak.beta,
         std_error=np.sqrt(np.diag(np.linalg.inv(peak.information))),
@@ -100,8 +101,8 @@ def climb(
 ) -> Peak:
     """Returns the peak reached from `start` by Newton steps, halved until they no longer lead down.
 
-    `fixed` holds one coefficient where it starts. Converged: the last step moved no linear predictor by more
-    than `tolerance`. A loss within rounding (1e-12 of the loglik) counts as no loss.
+    `fixed` holds one coefficient where it starts. Converged: the last step was shorter than `tolerance` standard
+    errors (measured along itself). A loss within rounding (1e-12 of the loglik) counts as no loss.
     """
     free = np.array([j for j in range(len(start)) if j != fixed], dtype=int)
     beta = start.astype(float)
@@ -111,17 +112,17 @@ def climb(
             break
         step = np.zeros_like(beta)
         step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
-        reach = np.abs(matrix @ step).max()
-        step *= min(1.0, 5.0 / max(reach, 1e-300))
+        length = float(score @ step) ** 0.5 if len(free) else 0.0
+        step *= min(1.0, 5.0 / max(float(np.abs(matrix @ step).max()), 1e-300))
         for _ in range(40):
             there = penalised_likelihood(matrix, y, beta + step)
             if there[0] >= loglik - 1e-12 * max(1.0, abs(loglik)):
                 break
             step /= 2
         else:
-            return Peak(beta, loglik, information, False)
+            break
         beta, (loglik, score, information) = beta + step, there
-        if reach < tolerance:
+        if length < tolerance:
             return Peak(beta, loglik, information, True)
     return Peak(beta, loglik, information, False)
 
@@ -159,17 +160,17 @@ def _peak_at(
     return climb(matrix, y, start, fixed=j, tolerance=tolerance)
 
 
-def _is_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, value: float) -> bool:
-    if not np.isfinite(value):
+def _is_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, outwards: int, value: float) -> bool:
+    if not (value - peak.beta[j]) * outwards > 0:  # NaN, or the limit of the other side
         return False
     held = _peak_at(matrix, y, peak, j, value)
     return held.converged and abs(2 * (peak.loglik - held.loglik) - CRITICAL) < 1e-6
 
 
-def _walk_to_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, side: int) -> float:
+def _walk_to_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, outwards: int) -> float:
     """The limit found by walking outwards from the peak, each stop climbed to from the one before (under
     separation the profile has several modes: a walk stays on the one it is on). NaN where none is proved."""
-    stride = side * float(np.sqrt(np.linalg.inv(peak.information)[j, j])) / 2
+    stride = outwards * float(np.sqrt(np.linalg.inv(peak.information)[j, j])) / 2
     here = peak
     for _ in range(60):
         there = _held(matrix, y, here, j, float(here.beta[j]) + stride)

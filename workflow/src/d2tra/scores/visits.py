@@ -68,10 +68,10 @@ def _wanted(settings: ScoreSettings, scores: Iterable[str] | None) -> list[str]:
     wanted = (
         list(settings.scores) if scores is None else [scores] if isinstance(scores, str) else list(scores)
     )
-    for name in wanted:
-        if name not in settings.scores:
-            known = ", ".join(settings.scores)
-            raise StudyError(f"no score {name!r}{nearest(name, settings.scores)} Known scores: {known}.")
+    for name in [*wanted, *settings.scores]:
+        if name not in settings.scores or not (settings.scores[name].items or name in FORMULAS):
+            known = [*FORMULAS, *(score for score, block in settings.scores.items() if block.items)]
+            raise StudyError(f"no score {name!r}{nearest(name, known)} Known scores: {', '.join(known)}.")
     return wanted
 
 

@@ -18,7 +18,7 @@ class Biologic:
     available: dt.date
     names: tuple[str, ...]
     biosimilars: tuple[str, ...] = ()
-    biosimilars_from: dt.date = dt.date.max
+    biosimilars_from: dt.date = dt.date(2100, 1, 1)
     other_spellings: tuple[str, ...] = ()
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from d2tra.synthetic.drugs import BIOLOGICS, pick
-from d2tra.synthetic.people import AUDIT_TWELVE, N_AUDIT, Person, stream
+from d2tra.synthetic.people import N_AUDIT, Person, stream
 
 RECORDED_FAILURES = ["inefficacy"] * 3 + ["primary_inefficacy"] * 2 + ["secondary_inefficacy"] * 4
 RECORDED_FAILURES += ["adverse_event"] * 3 + ["intolerance"]
@@ -67,12 +67,13 @@ def write_history(person: Person, seed: int) -> History:
     random = stream(seed, 4, person.sequence)
     story = _choose_story(person, random)
     index, last_contact, died = _last_visit(person, random)
+    birth_year = index.year - person.age
     lines: list[Line] = []
     while not lines:
-        lines = _draw_lines(story, index, random)
+        lines = _draw_lines(story, max(EARLIEST_BTS, dt.date(birth_year + 20, 1, 1)), index, random)
     years = float(random.gamma(1.6, 3.2)) + 0.9
     diagnosis = lines[0].start - dt.timedelta(days=int(years * 365))
-    diagnosis = max(diagnosis, dt.date(index.year - person.age + 19, 3, 1))
+    diagnosis = max(diagnosis, dt.date(birth_year + 19, 3, 1))
     diagnosis = min(diagnosis, lines[0].start - dt.timedelta(days=200))
     delay = dt.timedelta(days=int(random.gamma(1.8, 120)) + 20)
     onset = None if random.random() < 0.12 else diagnosis - delay
@@ -102,9 +103,9 @@ def _choose_story(person: Person, random: np.random.Generator) -> Story:
 
 
 def _story_met(person: Person, random: np.random.Generator) -> Story:
-    if person.n_tried:  # the audit's twelve; the first of those listed with three hangs on a presumed failure
+    if person.n_tried:  # the audit's twelve
         failures = _failures(random, person.n_tried - 1)
-        if person.bmi < 30 and person.reason == AUDIT_TWELVE[5][0] and person.n_tried == 3:
+        if person.presumed:
             failures[1] = "blank"
         return Story("failed", [*failures, "ongoing"], True, activity=person.reason, flags="true")
     share = random.random()
@@ -161,13 +162,13 @@ def weekday(day: dt.date) -> dt.date:
     return day - dt.timedelta(days=max(day.weekday() - 4, 0))
 
 
-def _draw_lines(story: Story, index: dt.date, random: np.random.Generator) -> list[Line]:
+def _draw_lines(story: Story, earliest: dt.date, index: dt.date, random: np.random.Generator) -> list[Line]:
     """Returns the lines, dated backwards from the last visit; empty where the draw does not fit the calendar."""
     spans = [_days_on_drug(ending, len(story.endings), random) for ending in story.endings]
     gaps = [int(days) for days in random.integers(14, 57, size=len(spans))]
     since = 0 if story.endings[-1] == "ongoing" else int(random.integers(25, 100))
     start = index - dt.timedelta(days=sum(spans) + sum(gaps[:-1]) + since)
-    if start < EARLIEST_BTS:
+    if start < earliest:
         return []
     lines: list[Line] = []
     for ending, days, gap in zip(story.endings, spans, gaps, strict=True):

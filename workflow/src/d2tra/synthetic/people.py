@@ -15,7 +15,7 @@ import numpy as np
 SEED = 20240424
 CUT = dt.date(2023, 12, 31)
 N_AUDIT, N_ALL = 95, 722
-INTERCEPT = -3.1
+INTERCEPT = -2.75
 ODDS_RATIOS = {"seropositive_both": 2.0, "obese": 2.0, "fibromyalgia": 3.0, "osteoarthritis": 1.5}
 PREVALENCES = {
     "female": 0.74,
@@ -28,7 +28,7 @@ PREVALENCES = {
     "bmi_kg_m2, median": 27.6,
     "bmi_kg_m2, standard deviation of its logarithm": 0.19,
 }
-SHARE_NOT_ASSESSABLE = 0.04
+SHARE_NOT_ASSESSABLE = 0.035
 SHARE_WITHOUT_WEIGHT, SHARE_WITHOUT_RF, SHARE_WITHOUT_CCP = 0.05, 0.02, 0.04
 Status = Literal["met", "not_met", "not_assessable"]
 
@@ -47,6 +47,7 @@ AUDIT_TWELVE = [
     ("moderate", 4, False, False, False, False, False),
     ("moderate", 5, True, True, True, True, True),
 ]
+AUDIT_PRESUMED = 5  # the one of the twelve (counted from 0) whose second failure is presumed, not recorded
 AUDIT_NOT_ASSESSABLE = ["unknown_second", "remote_last_year", "too_short_second", "no_csdmard_recorded"]
 
 
@@ -66,6 +67,7 @@ class Person:
     status: Status = "not_met"
     reason: str = ""  # why not_assessable; for the audit's twelve their activity
     n_tried: int = 0  # b/tsDMARDs tried, where the audit fixes them; 0 = as the history falls out
+    presumed: bool = False  # one of the twelve whose label hangs on a presumed failure
     weight_known: bool = True
     rf_known: bool = True
     ccp_known: bool = True
@@ -116,7 +118,7 @@ _REASONS = [*AUDIT_NOT_ASSESSABLE, "unknown_second", "flags_unrecorded", "flags_
 
 def _draw_person(random: np.random.Generator, sequence: int, patient_id: str) -> Person:
     female = random.random() < PREVALENCES["female"]
-    age = int(np.clip(random.normal(59, 13), 23, 86))
+    age = int(np.clip(random.normal(59, 13), 26, 86))
     bmi = 30.0
     while 29.4 < bmi < 30.6 or not 17.5 < bmi < 52:  # clear of 30, so that a rounded weight changes nothing
         bmi = float(np.exp(random.normal(math.log(27.6), 0.19)))
@@ -152,6 +154,7 @@ def _seat_in_audit(random: np.random.Generator, person: Person, seat: int | None
         return
     activity, n_tried, rf, ccp, obese, fibromyalgia, osteoarthritis = AUDIT_TWELVE[seat]
     person.status, person.reason, person.n_tried = "met", activity, n_tried
+    person.presumed = seat == AUDIT_PRESUMED
     person.rf, person.ccp = rf, ccp
     person.fibromyalgia, person.osteoarthritis = fibromyalgia, osteoarthritis
     person.weight_known = person.rf_known = person.ccp_known = True

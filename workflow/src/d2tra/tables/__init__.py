@@ -1,1 +1,52 @@
-"""Tables of results: each module makes one, as cells; `TABLES` lists them."""
+"""Tables of results: each module makes one, as cells; `TABLES` lists them in the order of a report."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from d2tra.errors import StudyError, nearest
+from d2tra.tables.d2t_characteristics import d2t_characteristics
+from d2tra.tables.drug_history import drug_history_by_severity
+from d2tra.tables.flow import selection_flow
+from d2tra.tables.missingness import missingness
+from d2tra.tables.odds_ratios import odds_ratios
+from d2tra.tables.prevalence import prevalence, prevalence_by_policy
+from d2tra.tables.reproduction import other_readings, reproduction
+from d2tra.tables.results import Results
+from d2tra.tables.table import Table, read_tables, write_tables
+from d2tra.tables.table_1 import table_1
+
+TABLES: dict[str, Callable[[Results], Table]] = {
+    build.__name__: build
+    for build in (
+        selection_flow,
+        table_1,
+        prevalence,
+        prevalence_by_policy,
+        d2t_characteristics,
+        drug_history_by_severity,
+        odds_ratios,
+        reproduction,
+        other_readings,
+        missingness,
+    )
+}
+
+
+def build_tables(results: Results) -> list[Table]:
+    """Returns the tables that the study asks for, in its order (all: that of TABLES); one without a cell is left out.
+
+    StudyError for a name that no table has.
+    """
+    wanted = list(TABLES) if results.study.tables == "all" else results.study.tables
+    for name in wanted:
+        if name not in TABLES:
+            raise StudyError(
+                f"study {results.study.name}: key 'tables': no table {name!r}{nearest(name, TABLES)}"
+                f" Known: {', '.join(TABLES)}."
+            )
+    built = [TABLES[name](results) for name in wanted]
+    return [table for table in built if table.cells.height]
+
+
+__all__ = ["TABLES", "Results", "Table", "build_tables", "read_tables", "write_tables"]

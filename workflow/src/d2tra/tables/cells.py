@@ -63,13 +63,12 @@ def value_cell(
     row: str,
     column: str,
     estimate: float | None,
-    low: float | None = None,
-    high: float | None = None,
+    limits: tuple[float | None, float | None] = (None, None),
     level: str | None = None,
     **more: Any,
 ) -> Cell:
     """Returns a cell of one number of the given kind, with its limits where the kind has them."""
-    numbers = {"estimate": estimate, "low": low, "high": high}
+    numbers = {"estimate": estimate, "low": limits[0], "high": limits[1]}
     return {"row": row, "level": level, "column": column, "kind": kind, **numbers, **more}
 
 
@@ -82,7 +81,10 @@ def as_cells(cells: Iterable[Cell]) -> pl.DataFrame:
     """Returns the cells as one frame of schema CELLS in the order given, Wilson limits of proportions filled in."""
     frame = pl.DataFrame(list(cells), schema=CELLS)
     share = pl.col("kind") == "proportion"
-    limits = {"low": wilson_low(pl.col("n"), pl.col("total")), "high": wilson_high(pl.col("n"), pl.col("total"))}
+    limits = {
+        "low": wilson_low(pl.col("n"), pl.col("total")),
+        "high": wilson_high(pl.col("n"), pl.col("total")),
+    }
     return frame.with_columns(
         pl.when(share).then(100 * limit).otherwise(pl.col(name)).fill_nan(None).alias(name)
         for name, limit in limits.items()
@@ -97,7 +99,9 @@ def formatted(cells: pl.DataFrame) -> pl.DataFrame:
     columns = cells["column"].unique(maintain_order=True).to_list()
     shown = {(c["row"], c["level"], c["column"]): format_cell(c) for c in cells.iter_rows(named=True)}
     rows = cells.select("row", "level").unique(maintain_order=True).rows()
-    texts = [[row, level, *(shown.get((row, level, column), "") for column in columns)] for row, level in rows]
+    texts = [
+        [row, level, *(shown.get((row, level, column), "") for column in columns)] for row, level in rows
+    ]
     return pl.DataFrame(texts, schema=dict.fromkeys(["row", "level", *columns], pl.String), orient="row")
 
 
@@ -146,7 +150,7 @@ def decimal(value: float | None, places: int) -> str:
     if abs(value) == float("inf"):
         return "∞" if value > 0 else "−∞"
     rounded = Decimal(repr(float(value))).quantize(Decimal(1).scaleb(-places), rounding=ROUND_HALF_UP)
-    return f"{abs(rounded) if not rounded else rounded}".replace("-", "−")
+    return f"{rounded if rounded else abs(rounded)}".replace("-", "−")
 
 
 def interval(low: float | None, high: float | None, places: int) -> str:

@@ -1,0 +1,420 @@
+"""Which rows may be used? Nothing is lost: every row read is valid, set aside with its reason, or an exact duplicate."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import polars as pl
+
+from d2tra.config import setting
+from d2tra.errors import StudyError
+from d2tra.extract.cells import read_lab_results, read_number
+from d2tra.extract.findings import FINDINGS, collect, find
+from d2tra.extract.mapping import Harmonised
+from d2tra.extract.schemas import (
+    COLUMNS,
+    IMAGING_MEASURES,
+    LAB_COLUMNS,
+    READERS,
+    ROW_DATES,
+    ROW_KEYS,
+    Column,
+    haq_di_used,
+    schema,
+    sorted_rows,
+)
+from d2tra.extract.site import REQUIRED_TABLES, TABLES, SiteMapping
+
+Recogniser = Callable[[pl.Series, pl.Series], pl.DataFrame]
+Findings = list[pl.DataFrame]
+DRUG_RULES = {
+    "unknown": "unknown_drug", "two_molecules": "two_drugs", "look_alike": "look_alike_drug",
+    "atc_disagrees": "drug_and_code_differ",
+}  # fmt: skip
+LATER_THAN = {"patients": ("diagnosis_date", "symptom_onset_date"), "treatments": ("stop_date", "start_date")}
+DERIVED = {
+    "visits": ("haq_di_used",), "labs": ("number", "is_censored"), "treatments": ("molecule", "kind", "mechanism"),
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Validated:
+    """What validation gives: typed tables, every finding, the count of every row, and the extract's cut."""
+
+    tables: dict[str, pl.DataFrame]
+    quarantine: pl.DataFrame
+    accounting: pl.DataFrame
+    data_cut_date: dt.date | None
+
+
+class TooManySetAside(StudyError):
+    """The stop for too many rows set aside; `quarantine` and `accounting` hold the reasons, for the private log."""
+
+    def __init__(self, message: str, quarantine: pl.DataFrame, accounting: pl.DataFrame) -> None:
+        super().__init__(message)
+        self.quarantine = quarantine
+        self.accounting = accounting
+
+
+def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recogniser) -> Validated:
+    """Returns the valid tables, the findings, the accounting and the extract's cut.
+
+    tables: canonical columns, typed and complete, what is derived from them (haq_di_used; number, is_censored;
+    molecule, kind, mechanism), source_row; sorted by patient_id, date, source_row · quarantine: table, source,
+    source_row, column, rule, severity, value, message · accounting: n_read = n_valid + n_quarantined + n_duplicate.
+    `recognise` is `d2tra.treatment.recognise_drugs`. Raises StudyError for a lonely latest date without a declared
+    cut, a rule of severity stop, and (TooManySetAside) more than the site's percentage of a required table set aside.
+    """
+    fresh = {table: _without_duplicates(rows) for table, rows in harmonised.tables.items()}
+    if "treatments" in fresh:
+        fresh["treatments"] = split_drugs(fresh["treatments"], site.drug_separators, recognise)
+    text = {table: rows.with_row_index("row") for table, rows in fresh.items()}
+    typed: dict[str, pl.DataFrame] = {}
+    findings: Findings = [harmonised.findings]
+    for table, rows in text.items():
+        typed[table], found = read_table(rows, table)
+        findings += found
+    cut = find_data_cut(typed, site)
+    for table in typed:
+        typed[table], found = _check_rows(typed[table], text[table], table, cut, site, recognise)
+        findings += found
+    findings += _check_patients(typed, text, collect(findings))
+    every = collect(findings)
+    _stop_where_told(every, site)
+    valid = {table: _valid_rows(rows, table, every) for table, rows in typed.items()}
+    quarantine = every.sort("table", "source", "source_row", "column", "rule", "row", maintain_order=True)
+    quarantine = quarantine.select(name for name in FINDINGS if name != "row")
+    accounting = _count_rows(harmonised, text, valid, every)
+    _stop_where_too_many(accounting, quarantine, site)
+    return Validated(valid, quarantine, accounting, cut)
+
+
+def _without_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
+    return rows.filter(~pl.col("is_duplicate")).drop("is_duplicate")
+
+
+def split_drugs(rows: pl.DataFrame, separators: list[str], recognise: Recogniser) -> pl.DataFrame:
+    """Returns one row per drug where the site declares what separates several drugs in one cell (`MTX/SSZ`).
+
+    Only texts that are no drug as they stand are split, so that `methotrexate s/c` stays whole; the ATC code of a
+    text that was split belongs to none of its parts and is left out.
+    """
+    if "atc_code" not in rows.columns:
+        rows = rows.with_columns(atc_code=pl.lit(None, dtype=pl.String))
+    for separator in separators:
+        problem = recognise(rows["drug"], rows["atc_code"])["problem"]
+        packed = problem.is_in(["unknown", "two_molecules"]) & rows["drug"].str.contains(
+            separator, literal=True
+        )
+        packed = packed.fill_null(False)
+        if packed.any():
+            parts = (
+                pl.when(packed).then(pl.col("drug").str.split(separator)).otherwise(pl.concat_list("drug"))
+            )
+            code = pl.when(~packed).then("atc_code")
+            rows = rows.with_columns(drug=parts, atc_code=code).explode("drug")
+            rows = rows.with_columns(pl.col("drug").str.strip_chars())
+            rows = rows.filter((pl.col("drug") != "").fill_null(True))
+    return rows
+
+
+def read_table(text: pl.DataFrame, table: str) -> tuple[pl.DataFrame, Findings]:
+    """Returns the table typed (every canonical column, source, source_row, row) and what its cells break.
+
+    Cells that break their column's kind, range, words or pattern become null; so do key cells, whose row is set aside.
+    """
+    columns = COLUMNS[table].values()
+    text = text.with_columns(
+        pl.lit(None, dtype=pl.String).alias(column.name)
+        for column in columns
+        if column.name not in text.columns
+    )
+    typed = text.select(
+        *(
+            READERS[column.kind](pl.col(column.name)).cast(column.dtype).alias(column.name)
+            for column in columns
+        ),
+        "source",
+        "source_row",
+        "row",
+    )
+    failures = _schema_failures(typed, table)
+    findings: Findings = []
+    emptied = []
+    for column in columns:
+        unread = text[column.name].is_not_null() & typed[column.name].is_null()
+        if unread.any():
+            findings += _unread(text, table, column, unread)
+        found, broken = _misfits(text, table, column, failures)
+        findings += found
+        if broken is not None:
+            emptied.append(pl.when(~broken).then(pl.col(column.name)).alias(column.name))
+    return typed.with_columns(emptied), findings
+
+
+def _schema_failures(typed: pl.DataFrame, table: str) -> pl.DataFrame:
+    """column, check, index of every cell that fails the table's pandera schema."""
+    from pandera.errors import SchemaErrors
+
+    try:
+        schema(table).validate(typed, lazy=True)
+    except SchemaErrors as failed:
+        return failed.failure_cases.select("column", "check", pl.col("index").cast(pl.Int64))
+    return pl.DataFrame(schema={"column": pl.String, "check": pl.String, "index": pl.Int64})
+
+
+def _unread(text: pl.DataFrame, table: str, column: Column, unread: pl.Series) -> Findings:
+    """Findings for cells that hold something, but nothing of the column's kind."""
+    name = column.name
+    if column.is_key:
+        return [find(text, table, name, "broken_key", pl.lit(unread))]
+    if column.kind == "int":
+        is_number = read_number(pl.col(name)).is_not_null()
+        return [
+            find(text, table, name, "not_a_number", pl.lit(unread) & ~is_number),
+            find(text, table, name, "not_a_whole_number", pl.lit(unread) & is_number),
+        ]
+    rule = {"float": "not_a_number", "bool": "not_true_or_false"}.get(column.kind, "not_a_date")
+    return [find(text, table, name, rule, pl.lit(unread))]
+
+
+def _misfits(
+    text: pl.DataFrame, table: str, column: Column, failures: pl.DataFrame
+) -> tuple[Findings, pl.Expr | None]:
+    """Findings for cells that were read and fail the schema, and which cells to empty."""
+    mine = failures.filter(pl.col("column") == column.name)
+    if mine.is_empty():
+        return [], None
+    null = pl.col("check") == "not_nullable"
+    empty = pl.col("row").is_in(mine.filter(null)["index"].implode()) & pl.col(column.name).is_null()
+    broken = pl.col("row").is_in(mine.filter(~null)["index"].implode())
+    rule = "broken_key" if column.is_key else "not_in_list" if column.allowed else "out_of_range"
+    return [
+        find(text, table, column.name, "missing_key", empty),
+        find(text, table, column.name, rule, broken),
+    ], broken
+
+
+def find_data_cut(typed: dict[str, pl.DataFrame], site: SiteMapping) -> dt.date | None:
+    """Returns the extract's cut: the declared one, else the latest visit, sample, start, imaging or recorded date.
+
+    Null where there is no date. StudyError if, undeclared, the latest date stands further from the next-latest than
+    `lonely_date_days` of config/quality.yaml.
+    """
+    if site.data_cut_date:
+        return site.data_cut_date
+    dated = [
+        typed[table].select("source", "source_row", date=name, column=pl.lit(f"{table}.{name}"))
+        for table, name in ROW_DATES.items()
+        if table in typed
+    ]
+    if not dated:
+        return None
+    dates = pl.concat(dated).drop_nulls("date")
+    latest = dates["date"].unique().sort(descending=True).head(2).to_list()
+    days = setting("quality")["lonely_date_days"]
+    if len(latest) == 2 and (latest[0] - latest[1]).days > days:
+        rows = dates.filter(pl.col("date") == latest[0])
+        where = rows.select(pl.concat_str("column", pl.lit(" in "), "source", pl.lit(" row "), "source_row"))
+        raise StudyError(
+            f"{site.path}: the latest date of the extract stands {(latest[0] - latest[1]).days} days after the next "
+            f"one: {rows.height} row(s), {where.item(0, 0)}. Correct it if it is a slip, or declare data_cut_date."
+        )
+    return latest[0] if latest else None
+
+
+def _check_rows(
+    typed: pl.DataFrame,
+    text: pl.DataFrame,
+    table: str,
+    cut: dt.date | None,
+    site: SiteMapping,
+    recognise: Recogniser,
+) -> tuple[pl.DataFrame, Findings]:
+    """What one table's rows break among themselves: first more cells, then the order of dates, the cut and the keys."""
+    findings: Findings = []
+    if table == "patients":
+        typed, findings = _empty_patient_cells(typed, text, cut)
+    elif table == "labs":
+        typed, findings = _read_results(typed, site)
+    elif table == "treatments":
+        typed, findings = _name_drugs(typed, recognise)
+    elif table == "imaging":
+        findings = _check_imaging(typed)
+    elif table == "visits":
+        typed = typed.with_columns(haq_di_used=haq_di_used())
+    if table in LATER_THAN:
+        later, earlier = LATER_THAN[table]
+        findings.append(find(typed, table, later, "dates_out_of_order", pl.col(later) < pl.col(earlier)))
+    if table in ROW_DATES and cut:
+        name = ROW_DATES[table]
+        findings.append(find(typed, table, name, "row_after_cut", pl.col(name) > cut))
+    if table in ROW_KEYS:
+        key = ROW_KEYS[table]
+        filled = pl.all_horizontal(pl.col(name).is_not_null() for name in key)
+        findings.append(find(typed, table, key[-1], "repeated_key", filled & pl.struct(key).is_duplicated()))
+    return typed, findings
+
+
+def _empty_patient_cells(
+    typed: pl.DataFrame, text: pl.DataFrame, cut: dt.date | None
+) -> tuple[pl.DataFrame, Findings]:
+    broken = {
+        "sequence": ("sequence_twice", pl.col("sequence").is_not_null() & pl.col("sequence").is_duplicated())
+    }
+    if cut:
+        broken["birth_year"] = ("after_cut", pl.col("birth_year") > cut.year)
+        broken["death_month"] = ("after_cut", pl.col("death_month") > f"{cut:%Y-%m}")
+        for name in ("symptom_onset_date", "diagnosis_date", "last_contact_date"):
+            broken[name] = ("after_cut", pl.col(name) > cut)
+    findings = [find(typed, "patients", name, rule, where) for name, (rule, where) in broken.items()]
+    emptied = [
+        pl.when(~where.fill_null(False)).then(pl.col(name)).alias(name) for name, (_, where) in broken.items()
+    ]
+    return typed.with_columns(emptied), findings
+
+
+def _read_results(labs: pl.DataFrame, site: SiteMapping) -> tuple[pl.DataFrame, Findings]:
+    """The results as numbers in canonical units, upper limits filled with the declared ones."""
+    limits = {test: limit for test, limit in site.upper_limits.items()}
+    declared = (
+        pl.col("test").replace_strict(limits, default=None, return_dtype=pl.Float64)
+        if limits
+        else pl.lit(None)
+    )
+    labs = labs.with_columns(upper_limit=pl.coalesce("upper_limit", declared.cast(pl.Float64)))
+    labs = labs.with_columns(read_lab_results(labs, site.crp_unit, site.censored))
+    given = pl.col("value").is_not_null() & pl.col("test").is_not_null()
+    problem = {rule: given & (pl.col("problem") == rule) for rule in ("no_result", "no_unit", "unknown_unit")}
+    outside = pl.lit(False)
+    for test, column in LAB_COLUMNS.items():
+        outside |= (pl.col("test") == test) & ~pl.col("number").is_between(column.low, column.high)
+    findings = [
+        find(labs, "labs", "value", "own_unit", pl.col("has_own_unit")),
+        find(labs, "labs", "value", "no_result", problem["no_result"]),
+        find(labs, "labs", "unit", "no_unit", problem["no_unit"]),
+        find(labs, "labs", "unit", "unknown_unit", problem["unknown_unit"]),
+        find(labs, "labs", "value", "lab_out_of_range", outside),
+    ]
+    return labs.drop("problem", "has_own_unit"), findings
+
+
+def _name_drugs(treatments: pl.DataFrame, recognise: Recogniser) -> tuple[pl.DataFrame, Findings]:
+    known = recognise(treatments["drug"], treatments["atc_code"])
+    named = treatments.with_columns(known.select("molecule", "kind", "mechanism", "suggestion", "problem"))
+    nearest = pl.concat_str(pl.lit(" Nearest known spelling: "), "suggestion", pl.lit("."))
+    findings = [
+        find(named, "treatments", "drug", rule, pl.col("drug").is_not_null() & (pl.col("problem") == problem),
+             detail=nearest)
+        for problem, rule in DRUG_RULES.items()
+    ]  # fmt: skip
+    return named.drop("suggestion", "problem"), findings
+
+
+def _check_imaging(imaging: pl.DataFrame) -> Findings:
+    wrong, outside = pl.lit(False), pl.lit(False)
+    for measure, (modality, low, high, whole) in IMAGING_MEASURES.items():
+        this = pl.col("measure") == measure
+        wrong |= this & (pl.col("modality") != modality)
+        fits = pl.col("value").is_between(low, high)
+        outside |= this & ~(fits & (pl.col("value") == pl.col("value").round(0)) if whole else fits)
+    return [
+        find(imaging, "imaging", "modality", "wrong_modality", wrong),
+        find(imaging, "imaging", "value", "imaging_out_of_range", outside),
+    ]
+
+
+def _check_patients(
+    typed: dict[str, pl.DataFrame], text: dict[str, pl.DataFrame], findings: pl.DataFrame
+) -> Findings:
+    """Rows whose patient was set aside (orphan) or is nowhere (unknown_patient)."""
+    everyone = text["patients"].select("row", "patient_id").drop_nulls()
+    aside = everyone.filter(pl.col("row").is_in(_rows_aside(findings, "patients").implode()))
+    set_aside, known = aside["patient_id"].unique().implode(), everyone["patient_id"].unique().implode()
+    found: Findings = []
+    for table in typed:
+        if table != "patients":
+            rows = typed[table].select("source", "source_row", "row", readable="patient_id")
+            rows = rows.with_columns(text[table]["patient_id"])
+            patient = pl.col("patient_id")
+            found.append(find(rows, table, "patient_id", "orphan", patient.is_in(set_aside)))
+            nowhere = pl.col("readable").is_not_null() & ~patient.is_in(known)
+            found.append(find(rows, table, "patient_id", "unknown_patient", nowhere))
+    return found
+
+
+def _rows_aside(findings: pl.DataFrame, table: str) -> pl.Series:
+    broken = (pl.col("table") == table) & (pl.col("severity") == "row")
+    return findings.filter(broken)["row"].drop_nulls().unique().sort()
+
+
+def _valid_rows(typed: pl.DataFrame, table: str, findings: pl.DataFrame) -> pl.DataFrame:
+    """The rows that nothing set aside, in their order and columns; they pass the strict schema."""
+    valid = typed.filter(~pl.col("row").is_in(_rows_aside(findings, table).implode()))
+    valid = valid.select(*COLUMNS[table], *DERIVED.get(table, ()), "source_row")
+    schema(table).validate(valid)
+    return sorted_rows(valid, table)
+
+
+def _count_rows(
+    harmonised: Harmonised,
+    text: dict[str, pl.DataFrame],
+    valid: dict[str, pl.DataFrame],
+    findings: pl.DataFrame,
+) -> pl.DataFrame:
+    counts = []
+    for table in (name for name in TABLES if name in valid):
+        mine = findings.filter(pl.col("table") == table)
+        n_duplicate = int(harmonised.tables[table]["is_duplicate"].sum())
+        counts.append(
+            {
+                "table": table,
+                "n_read": text[table].height + n_duplicate,
+                "n_valid": valid[table].height,
+                "n_quarantined": len(_rows_aside(findings, table)),
+                "n_duplicate": n_duplicate,
+                "n_orphaned": mine.filter(pl.col("rule") == "orphan")["row"].n_unique(),
+                "n_cells_set_aside": mine.filter(pl.col("severity") == "cell").height,
+                "n_cells_fixed": mine.filter(pl.col("severity") == "fix").height,
+            }
+        )
+        last = counts[-1]
+        assert last["n_read"] == last["n_valid"] + last["n_quarantined"] + last["n_duplicate"], last
+    return pl.DataFrame(counts)
+
+
+def _stop_where_told(findings: pl.DataFrame, site: SiteMapping) -> None:
+    stops = findings.filter(pl.col("severity") == "stop")
+    if not stops.is_empty():
+        raise StudyError(
+            f"{site.path}: {_reasons(stops)}. config/quality.yaml stops the run for this. Mend it."
+        )
+
+
+def _stop_where_too_many(accounting: pl.DataFrame, quarantine: pl.DataFrame, site: SiteMapping) -> None:
+    n_own = pl.col("n_quarantined") - pl.col("n_orphaned")
+    too_many = accounting.filter(
+        pl.col("table").is_in(list(REQUIRED_TABLES)),
+        n_own * 100 > pl.col("n_read") * site.max_set_aside_percent,
+    )
+    if too_many.is_empty():
+        return
+    sentences = [
+        f"table {row['table']}: {row['n_quarantined'] - row['n_orphaned']} of {row['n_read']} rows set aside "
+        f"(at most {site.max_set_aside_percent:g} %): "
+        + _reasons(quarantine.filter(table=row["table"], severity="row").filter(pl.col("rule") != "orphan"))
+        for row in too_many.iter_rows(named=True)
+    ]
+    raise TooManySetAside(
+        f"{site.path}: {'; '.join(sentences)}. Mend the source or the mapping; the rows are in the private log.",
+        quarantine,
+        accounting,
+    )
+
+
+def _reasons(findings: pl.DataFrame) -> str:
+    """How often each rule was broken, in which column, the most frequent first."""
+    counted = findings.group_by("column", "rule", maintain_order=True).len().sort("len", descending=True)
+    return ", ".join(f"{n} × {rule.replace('_', ' ')} ({column})" for column, rule, n in counted.rows())

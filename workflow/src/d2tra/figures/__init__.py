@@ -1,0 +1,76 @@
+"""Figures, drawn from released cells only: `FIGURES` lists them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import matplotlib as mpl
+import polars as pl
+from matplotlib.figure import Figure
+
+from d2tra.errors import StudyError, nearest
+from d2tra.figures import characteristics, flow, forest, prevalence, severity
+from d2tra.figures.style import Style, mark, render
+from d2tra.tables import Table
+
+
+@dataclass(frozen=True)
+class FigureKind:
+    """A figure: its title, the table whose cells it shows, and how it is drawn."""
+
+    title: str
+    table: str
+    draw: Callable[[dict[str, pl.DataFrame], Style], Figure]
+    shows: str
+
+
+FIGURES: dict[str, FigureKind] = {
+    "patient_flow": FigureKind("Flow of patients", "selection_flow", flow.draw, "boxes with the patients left at each step"),
+    "prevalence": FigureKind(
+        "Prevalence in each cohort", "prevalence_by_cohort", prevalence.draw, "one point with interval per cohort"
+    ),
+    "d2t_characteristics": FigureKind(
+        "Characteristics of the difficult-to-treat patients",
+        "d2t_characteristics",
+        characteristics.draw,
+        "one point with interval per characteristic",
+    ),
+    "severity_and_drugs": FigureKind(
+        "Severity and number of drugs tried",
+        "drug_history_by_severity",
+        severity.draw,
+        "one bar per number of drugs and severity band",
+    ),
+    "odds_ratios": FigureKind(
+        "Odds ratios of the risk factors", "odds_ratios", forest.draw, "one point with interval per factor and model"
+    ),
+}
+
+
+def figures_of(names: Sequence[str] | str, tables: Sequence[Table]) -> dict[str, FigureKind]:
+    """Returns the figures asked for (a list of names, or "all") whose table is there and has cells.
+
+    StudyError names the nearest known figure.
+    """
+    asked = list(FIGURES) if isinstance(names, str) else list(names)
+    for name in asked:
+        if name not in FIGURES:
+            raise StudyError(f"no figure {name!r}{nearest(name, FIGURES)} Known: {', '.join(FIGURES)}.")
+    filled = {table.name for table in tables if not table.cells.is_empty()}
+    return {name: FIGURES[name] for name in asked if FIGURES[name].table in filled}
+
+
+def draw_figures(
+    names: Sequence[str] | str, tables: Sequence[Table], style: Style, footer: str, watermark: str | None
+) -> Mapping[str, bytes | pl.DataFrame]:
+    """Returns file name → content: each figure as svg, pdf and png, and the cells behind it as csv."""
+    cells = {table.name: table.cells for table in tables}
+    files: dict[str, bytes | pl.DataFrame] = {}
+    for name, kind in figures_of(names, tables).items():
+        with mpl.rc_context(style.settings()):
+            figure = kind.draw(cells, style)
+            mark(figure, style, footer, watermark)
+        files |= {f"{name}.{ending}": content for ending, content in render(figure, style).items()}
+        files[f"{name}.csv"] = cells[kind.table]
+    return files
