@@ -5,48 +5,7 @@ import pytest
 
 from d2tra.definitions import label
 from tables import frame
-
-VISIT = "visit_date\n2022-01-01"
-TWO_FAILED = """
-    drug         | start_date | stop_date  | stop_reason
-    methotrexate | 2015-01-01 |            |
-    adalimumab   | 2016-01-01 | 2017-01-01 | inefficacy
-    tocilizumab  | 2018-01-01 | 2019-01-01 | adverse_event
-    """
-ACTIVE = "visit_date | tjc28 | sjc28 | patient_global_mm | physician_global_mm\n2022-01-01 | 8 | 6 | 60 | 60"
-
-
-def judge(definition="eular_2021", study=None, records_glucocorticoids=None, **texts):
-    """The labels and evidence of P1; `treatments=None` is an extract without that table."""
-    given = {"patients": "disease\nRA", "visits": VISIT, "treatments": TWO_FAILED} | texts
-    extract = {
-        table: frame("\n".join(with_patient(text))) for table, text in given.items() if text is not None
-    }
-    return label(extract, definition, study, records_glucocorticoids)
-
-
-def with_patient(text):
-    header, *rows = [line for line in text.strip().splitlines() if line.strip()]
-    return [f"patient_id | {header}", *(f"P1 | {row}" for row in rows)]
-
-
-def met(criterion, **given):
-    rows = judge(**given).evidence
-    return dict(zip(rows["criterion"], rows["met"], strict=True))[criterion]
-
-
-def status(**given):
-    return judge(**given).labels["status"].item()
-
-
-def reason(criterion, **given):
-    rows = judge(**given).evidence
-    return dict(zip(rows["criterion"], rows["reason"], strict=True))[criterion]
-
-
-def drugs(*rows):
-    return "\n".join(["drug | start_date | stop_date | stop_reason", *rows])
-
+from vignettes import ACTIVE, drugs, judge, met, reason, status
 
 # --- 1m: two mechanisms failed
 
@@ -398,7 +357,6 @@ def test_2e_computes_the_haq_from_its_categories_where_it_is_empty():
 
 # --- 2: any of a to e, 2d left out where unknown
 
-NOTHING_ELSE = "disease\nRA"
 ALL_NEGATIVE = f"{CONTROLLED} | crp_mg_l\n2022-01-01 | 0 | 0 | 5 | 5 | 0.5 | 10 | 10 | 2"
 
 
@@ -413,16 +371,6 @@ def test_2_is_unknown_if_any_other_part_is_and_none_is_met():
 
 def test_2_is_met_by_any_part_whatever_is_unknown():
     assert met("2", imaging=sharp(("2021-01-01", 10), ("2022-01-01", 15))) is True
-
-
-def test_2_of_the_routine_form_leaves_2c_and_2e_out_too():
-    visits = scored("2022-01-01 | 0 | 0 | 5 | 5 | 2 |")
-    assert met("2", visits=visits) is None
-    assert met("2", visits=visits, definition="eular_2021_routine") is False
-
-
-def test_2_of_the_routine_form_needs_2a_and_2b():
-    assert met("2", visits=VISIT, definition="eular_2021_routine") is None
 
 
 # --- 3: perceived as problematic
@@ -551,15 +499,7 @@ def test_evidence_lists_the_criteria_in_the_order_of_the_definition():
     ]
 
 
-# --- the strict form, and presumed failures
-
-
-def test_strict_counts_neither_intolerance_nor_presumed_failures():
-    switched = drugs(
-        "adalimumab | 2016-01-01 | 2017-01-01 |", "abatacept | 2017-02-01 | 2019-01-01 | inefficacy"
-    )
-    assert met("1m", definition="eular_2021_strict") is False  # tocilizumab was stopped for an adverse event
-    assert met("1m", treatments=switched, definition="eular_2021_strict") is None
+# --- presumed failures
 
 
 def test_a_label_hangs_on_presumed_failures_if_fewer_than_two_are_left_without_them():

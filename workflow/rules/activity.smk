@@ -16,5 +16,7 @@ rule score_activity:
         scores="<private>/sites/{site}/scores.parquet",
     log:
         "<private>/logs/score_activity/{site}.log",
+    params:
+        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
     script:
         "../scripts/score_activity.py"

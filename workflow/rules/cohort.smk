@@ -18,6 +18,7 @@ rule select_cohort:
         valid=of_every_site("valid"),
         courses=of_every_site("courses.parquet"),
         labels=of_every_site("labels.parquet"),
+        study=STUDY_FILE,
         code=code("select_cohort"),
     output:
         members="<private>/cohorts/{cohort}/members.parquet",
@@ -25,8 +26,6 @@ rule select_cohort:
     log:
         "<private>/logs/select_cohort/{cohort}.log",
     params:
-        study=STUDY_FILE,
-        cohorts=[list(cohort.steps().items()) for cohort in STUDY.cohorts],
         sites=list(SITES),
     script:
         "../scripts/select_cohort.py"
@@ -43,6 +42,7 @@ rule assemble_analysis_set:
         counts=of_every_site("audit_counts.parquet"),
         factors=settings.setting_path("risk_factors"),
         concepts=settings.codelist("concepts"),
+        study=STUDY_FILE,
         code=code("assemble_analysis_set"),
     output:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
@@ -50,6 +50,5 @@ rule assemble_analysis_set:
         "<private>/logs/assemble_analysis_set/{cohort}.log",
     params:
         sites=list(SITES),
-        baseline=STUDY.baseline,
     script:
         "../scripts/assemble_analysis_set.py"

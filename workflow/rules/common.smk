@@ -6,6 +6,7 @@ import os
 
 from d2tra import config as settings
 from d2tra import io
+from d2tra.definitions import definition_files
 from d2tra.disclosure import load_profile
 from d2tra.errors import StudyError
 from d2tra.extract.site import load_site
@@ -25,9 +26,10 @@ try:
     SITES = {site.name: site for site in map(load_site, STUDY.sites)}
     RAW_FILES = {name: [path.as_posix() for path in site.files()] for name, site in SITES.items()}
     PROFILES = {name: load_profile(name) for name in STUDY.release}
-    DEFINITIONS = [settings.find("definitions", name).as_posix() for name in STUDY.definitions]
+    DEFINITIONS = sorted({path.as_posix() for name in STUDY.definitions for path in definition_files(name)})
     MODELS = {name: settings.find("models", name).as_posix() for name in STUDY.models}
     COHORTS = [cohort.name for cohort in STUDY.cohorts]
+    SYNTHETIC = any(site.synthetic for site in SITES.values())
 except StudyError as mistake:
     raise SystemExit(f"\n{mistake}\n")
 

@@ -7,6 +7,7 @@ gives   <private>/sites/{site}/screen.json
         <private>/sites/{site}/valid/<table>.parquet
         <private>/sites/{site}/quarantine.csv      every value or row set aside, and how to mend it
         <private>/sites/{site}/accounting.csv      rows read = valid + quarantined + duplicate
+        <private>/sites/{site}/data_cut.json       the last day of which the extract tells
 """
 
 
@@ -50,6 +51,7 @@ rule validate_extract:
         valid=directory("<private>/sites/{site}/valid"),
         quarantine="<private>/sites/{site}/quarantine.csv",
         accounting="<private>/sites/{site}/accounting.csv",
+        cut="<private>/sites/{site}/data_cut.json",
     log:
         "<private>/logs/validate_extract/{site}.log",
     script:

@@ -16,7 +16,7 @@ rule label_patients:
         valid="<private>/sites/{site}/valid",
         courses="<private>/sites/{site}/courses.parquet",
         scores="<private>/sites/{site}/scores.parquet",
-        definitions=DEFINITIONS,
+        files=DEFINITIONS,
         mapping=mapping_of,
         code=code("label_patients"),
     output:
@@ -27,6 +27,7 @@ rule label_patients:
     log:
         "<private>/logs/label_patients/{site}.log",
     params:
+        definitions=STUDY.definitions,
         study=STUDY.model_dump(
             mode="json", include={"data_cut_date", "if_criterion_3_unrecorded", "severity_score"}
         ),

@@ -12,13 +12,14 @@ rule fit_models:
     """Fit each declared model, saying before what the data cannot bear."""
     input:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
-        models=list(MODELS.values()),
+        plans=list(MODELS.values()),
         code=code("fit_models"),
     output:
         models=directory("<private>/cohorts/{cohort}/models"),
     log:
         "<private>/logs/fit_models/{cohort}.log",
     params:
+        models=list(MODELS.values()),
         definitions=STUDY.definitions,
         seed=STUDY.seed,
     script:
@@ -32,10 +33,11 @@ rule describe:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
         members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
         policies=of_every_site("policies.parquet"),
-        labels=of_every_site("labels.parquet"),
-        accounting=of_every_site("accounting.csv"),
+        factors=settings.setting_path("risk_factors"),
+        files=DEFINITIONS,
+        study=STUDY_FILE,
         models="<private>/cohorts/{cohort}/models",
-        published=[STUDY.published] if STUDY.published else [],
+        published=STUDY.published or [],
         code=code("describe"),
     output:
         tables=directory("<private>/cohorts/{cohort}/tables"),
@@ -45,6 +47,8 @@ rule describe:
     log:
         "<private>/logs/describe/{cohort}.log",
     params:
-        study=STUDY_FILE,
+        sites=list(SITES),
+        cohorts=COHORTS,
+        synthetic=SYNTHETIC,
     script:
         "../scripts/describe.py"

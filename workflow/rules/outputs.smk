@@ -27,11 +27,14 @@ rule tabulate:
     """Lay out the released numbers as tables."""
     input:
         numbers="<private>/drafts/{profile}/{cohort}/numbers",
+        profiles=settings.setting_path("release"),
         code=code("tabulate"),
     output:
         tables=directory("<private>/drafts/{profile}/{cohort}/tables"),
     log:
         "<private>/logs/tabulate/{profile}_{cohort}.log",
+    params:
+        synthetic=SYNTHETIC,
     script:
         "../scripts/tabulate.py"
 
@@ -48,6 +51,7 @@ rule draw:
         "<private>/logs/draw/{profile}_{cohort}.log",
     params:
         figures=STUDY.figures,
+        synthetic=SYNTHETIC,
     script:
         "../scripts/draw.py"
 
@@ -57,12 +61,14 @@ rule write_reports:
     input:
         numbers="<private>/drafts/{profile}/{cohort}/numbers",
         figures="<private>/drafts/{profile}/{cohort}/figures",
-        definitions=DEFINITIONS,
+        files=DEFINITIONS,
         study=STUDY_FILE,
         code=code("write_reports"),
     output:
         report="<private>/drafts/{profile}/{cohort}/report.html",
     log:
         "<private>/logs/write_reports/{profile}_{cohort}.log",
+    params:
+        synthetic=SYNTHETIC,
     script:
         "../scripts/write_reports.py"

@@ -10,6 +10,7 @@ rule trace_treatment:
     """Merge prescription records into drug courses and judge how each ended."""
     input:
         valid="<private>/sites/{site}/valid",
+        cut="<private>/sites/{site}/data_cut.json",
         rules=settings.setting_path("exposure"),
         codelist=settings.codelist("dmards"),
         code=code("trace_treatment"),
@@ -18,6 +19,6 @@ rule trace_treatment:
     log:
         "<private>/logs/trace_treatment/{site}.log",
     params:
-        data_cut_date=STUDY.data_cut_date,
+        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
     script:
         "../scripts/trace_treatment.py"

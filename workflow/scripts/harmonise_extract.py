@@ -7,4 +7,5 @@ from d2tra.extract.site import load_site
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
     harmonised = harmonise(load_site(snakemake.input.mapping))
-    io.write_folder(harmonised.as_files(), snakemake.output.tables)
+    frames = {**harmonised.tables, "findings": harmonised.findings}
+    io.write_folder({f"{name}.parquet": frame for name, frame in frames.items()}, snakemake.output.tables)

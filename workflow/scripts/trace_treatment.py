@@ -1,11 +1,14 @@
 """Merge prescription records into drug courses and judge how each ended."""
 
+import datetime as dt
+
 from d2tra import io, logs
-from d2tra.extract.schemas import complete
+from d2tra.extract.schemas import no_rows
 from d2tra.treatment import trace_courses
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    treatments = io.read_folder(snakemake.input.valid).get("treatments")
-    cut = snakemake.params.data_cut_date or io.read_date(snakemake.input.cut)
-    io.write(trace_courses(complete(treatments, "treatments"), cut), snakemake.output.courses)
+    treatments = io.read_folder(snakemake.input.valid).get("treatments", no_rows("treatments"))
+    cut = snakemake.params.data_cut_date or io.read_json(snakemake.input.cut)["data_cut_date"]
+    courses = trace_courses(treatments, dt.date.fromisoformat(cut))
+    io.write(courses, snakemake.output.courses)

@@ -19,7 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns 0, or 1 after a message in plain words."""
     parser = argparse.ArgumentParser(prog="d2tra", description=__doc__)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="<verb>")
-    asked = verbs.add_parser("why", help="why a patient is labelled so: the label, each criterion, the records")
+    asked = verbs.add_parser(
+        "why", help="why a patient is labelled so: the label, each criterion, the records"
+    )
     asked.add_argument("patient_id")
     asked.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
     asked.add_argument("--definition", help="name of a definition of the study (default: its first)")
@@ -40,7 +42,9 @@ def explain_patient(patient_id: str, study_name: str | None = None, definition: 
     study = load_study(study_name or _default_study())
     name = definition or study.definitions[0]
     if name not in study.definitions:
-        raise StudyError(f"study {study.name} has no definition {name!r}; it has: {', '.join(study.definitions)}.")
+        raise StudyError(
+            f"study {study.name} has no definition {name!r}; it has: {', '.join(study.definitions)}."
+        )
     answers = []
     for labels, evidence in _labelled_sites(study):
         if patient_id in labels["patient_id"]:

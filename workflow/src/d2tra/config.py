@@ -25,7 +25,8 @@ class Closed(BaseModel):
 
 
 class Cohort(Closed):
-    """Who belongs to a cohort; the keys after `name`, in the order written, are the selection flow."""
+    """Who belongs to a cohort: the keys in the order written are the selection flow; `name` and `tests` (those that
+    its descriptive tables show) are none."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     disease: Literal["RA", "PsA"] | None = None
@@ -34,6 +35,7 @@ class Cohort(Closed):
     started_bts: bool = True
     age_min: int | None = 18
     has_visit: bool = False
+    tests: list[Literal["fisher", "mann_whitney"]] = []
 
     _order: tuple[str, ...] = PrivateAttr(())
 
@@ -42,7 +44,7 @@ class Cohort(Closed):
     def _keep_order(cls, section: Any, check: Callable[[Any], Cohort]) -> Cohort:
         cohort = check(section)
         if isinstance(section, dict):
-            cohort._order = tuple(key for key in section if key != "name")
+            cohort._order = tuple(key for key in section if key not in ("name", "tests"))
         return cohort
 
     def steps(self) -> dict[str, Any]:

@@ -73,9 +73,15 @@ def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
         n=_rounded_count(pl.col("n"), profile),
         total=_rounded_count(pl.col("total"), profile),
     ).with_columns(
-        estimate=pl.when(share).then(100 * pl.col("n") / pl.col("total")).otherwise(pl.col("estimate").round(2)),
-        low=pl.when(share).then(100 * wilson_low(pl.col("n"), pl.col("total"))).otherwise(pl.col("low").round(2)),
-        high=pl.when(share).then(100 * wilson_high(pl.col("n"), pl.col("total"))).otherwise(pl.col("high").round(2)),
+        estimate=pl.when(share)
+        .then(100 * pl.col("n") / pl.col("total"))
+        .otherwise(pl.col("estimate").round(2)),
+        low=pl.when(share)
+        .then(100 * wilson_low(pl.col("n"), pl.col("total")))
+        .otherwise(pl.col("low").round(2)),
+        high=pl.when(share)
+        .then(100 * wilson_high(pl.col("n"), pl.col("total")))
+        .otherwise(pl.col("high").round(2)),
     )
     # A total of 0 after rounding gives 0/0: nothing to show, not "not a number".
     tidy = released.with_columns(pl.col("estimate", "low", "high").fill_nan(None))

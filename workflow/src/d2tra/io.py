@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +28,19 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def read_folder(folder: str | Path) -> dict[str, pl.DataFrame]:
-    """Returns every .parquet of a folder by its stem, sorted; a table that the site does not have is no key."""
-    return {path.stem: pl.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))}
+def read_sites(sites: Sequence[str], paths: Sequence[str | Path], table: str | None = None) -> pl.DataFrame:
+    """Returns the rows of every site under one another, with `site` first; `table` is read from each valid/ folder."""
+    files = [Path(path) / f"{table}.parquet" if table else path for path in paths]
+    frames = [
+        read(file).select(pl.lit(site).alias("site"), pl.all())
+        for site, file in zip(sites, files, strict=True)
+    ]
+    return pl.concat(frames)
+
+
+def read_folder(folder: str | Path, ending: str = ".parquet") -> dict[str, pl.DataFrame]:
+    """Returns every table of a folder by its stem, sorted; a table that the site does not have is no key."""
+    return {path.stem: read(path) for path in sorted(Path(folder).glob(f"*{ending}"))}
 
 
 def write(frame: pl.DataFrame, path: str | Path) -> None:

@@ -9,7 +9,17 @@ from importlib.metadata import version
 from pathlib import Path
 
 PACKAGE = Path(__file__).parent
-SOFTWARE = ("d2tra", "firthmodels", "matplotlib", "numpy", "pandera", "polars", "scipy", "snakemake", "statsmodels")
+SOFTWARE = (
+    "d2tra",
+    "firthmodels",
+    "matplotlib",
+    "numpy",
+    "pandera",
+    "polars",
+    "scipy",
+    "snakemake",
+    "statsmodels",
+)
 
 
 def modules_behind(script: str | Path) -> list[str]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import polars as pl
 
-from d2tra.codelists import diagnosis_concepts
+from d2tra.codelists import concept_codes, diagnosis_concepts
 from d2tra.config import Baseline, Study, setting_path
 from d2tra.definitions.facts import latest
 from d2tra.errors import StudyError, nearest
@@ -181,6 +181,7 @@ def _ever_above(spec: Serology, known: pl.DataFrame, tables: Tables) -> pl.DataF
 
 def _diagnosed(concept: str, known: pl.DataFrame, tables: Tables) -> pl.DataFrame | pl.Expr:
     """True where coded by baseline; false where not and the site has diagnoses; a date not known: see derive_factors."""
+    concept_codes(concept)  # a concept that no code list has is an error, not an absent disease
     if "diagnoses" not in tables:
         return UNKNOWN
     coded = diagnosis_concepts(tables["diagnoses"]).filter(pl.col("concept") == concept)

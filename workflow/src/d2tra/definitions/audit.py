@@ -12,7 +12,7 @@ from d2tra.definitions.definition import load_definition
 from d2tra.definitions.drug_criteria import count_csdmards
 from d2tra.definitions.facts import Choices, gather_facts, latest
 from d2tra.definitions.label import Extract
-from d2tra.definitions.visit_criteria import Activity, severity
+from d2tra.definitions.visit_criteria import Activity
 
 
 def audit_counts(
@@ -31,8 +31,8 @@ def audit_counts(
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study))
     activity = _activity_of_eular_2021()
-    visits = facts.visits.lazy().filter(activity.available(facts))
-    severities = visits.select("patient_id", "visit_date", severity=severity(facts)).collect()
+    visits = facts.visits.lazy().filter(activity.available())
+    severities = visits.select("patient_id", "visit_date", "severity").collect()
     counted = latest(facts.index_dates, severities, "visit_date", activity.within_days)
     csdmards = count_csdmards(facts, facts.index_dates, "methotrexate")
     counted = counted.with_columns(

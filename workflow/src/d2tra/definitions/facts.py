@@ -9,11 +9,11 @@ from typing import Any
 
 import polars as pl
 
-from d2tra.codelists import BTS_KINDS, dmards
+from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import complete
-from d2tra.treatment import recognise_drugs
+from d2tra.treatment.drug_names import recognised
 
 FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
 KEY = ["patient_id", "evaluation_date"]
@@ -56,8 +56,9 @@ class Facts:
     """One site's patients and records up to the study's cut. `courses` and `glucocorticoids` are None where the
     extract has no treatments: then nothing is known of any drug.
 
-    patients: patient_id, disease, csdmard_contraindicated · visits: the canonical columns, the scores and bands, and
-    acute_phase_suppressed (Boolean, null without treatments) · courses: as `trace_courses` gives them ·
+    patients: patient_id, disease, csdmard_contraindicated · visits: the canonical columns, the scores and bands,
+    severity (band of the first available of the study's severity scores), acute_phase_suppressed (Boolean, null without
+    treatments) · courses: as `trace_courses` gives them ·
     glucocorticoids: patient_id, molecule, start_date, stop_date (null = open), dose_mg (prednisolone equivalent per
     day, null = not recorded) · imaging: canonical, value as Float64.
     """
@@ -108,6 +109,7 @@ def gather_facts(
     )
     visits = visits.join(scores, on=["patient_id", "visit_date"], how="left").sort("patient_id", "visit_date")
     _check_severity_scores(choices.severity_score, scores)
+    visits = visits.with_columns(severity=pl.coalesce(f"{score}_band" for score in choices.severity_score))
     glucocorticoids = None if treatments is None else _glucocorticoid_rows(treatments)
     return Facts(
         patients=patients.select("patient_id", "disease", "csdmard_contraindicated"),
@@ -200,22 +202,9 @@ def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None
 
 
 def _glucocorticoid_rows(treatments: pl.DataFrame) -> pl.DataFrame:
-    if "molecule" not in treatments.columns or "kind" not in treatments.columns:
-        found = recognise_drugs(treatments["drug"], treatments["atc_code"])
-        treatments = treatments.with_columns(found["molecule"], found["kind"])
-    factors = dmards().select("molecule", "prednisolone_factor")
-    return (
-        treatments.filter(pl.col("kind") == "glucocorticoid")
-        .join(factors, on="molecule", how="left", maintain_order="left")
-        .select(
-            "patient_id",
-            "molecule",
-            "start_date",
-            "stop_date",
-            dose_mg=pl.col("daily_dose_mg") * pl.col("prednisolone_factor"),
-        )
-        .sort("patient_id", "molecule", "start_date", maintain_order=True)
-    )
+    dose = pl.col("daily_dose_mg") * pl.col("prednisolone_factor")
+    rows = recognised(treatments).filter(pl.col("kind") == "glucocorticoid")
+    return rows.select("patient_id", "molecule", "start_date", "stop_date", dose_mg=dose)
 
 
 def _with_suppression(visits: pl.DataFrame, courses: pl.DataFrame | None) -> pl.DataFrame:

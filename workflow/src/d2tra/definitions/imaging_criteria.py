@@ -135,7 +135,7 @@ class Radiographic(Leaf):
             .sort("patient_id", "later", "rise", "earlier")
         )
 
-    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:  # noqa: ARG002
         def shown(prefix: str) -> pl.Expr:
             return text(
                 f"Sharp score {'rises' if prefix else 'changes'} by ",

@@ -65,15 +65,15 @@ class LatestVisit(Leaf):
 
     within_days: int
 
-    def available(self, facts: Facts) -> pl.Expr:
+    def available(self) -> pl.Expr:
         """Whether a visit is looked at (over the columns of facts.visits)."""
         raise NotImplementedError
 
-    def met_at_visit(self, facts: Facts) -> pl.Expr:
+    def met_at_visit(self) -> pl.Expr:
         """The verdict of such a visit."""
         raise NotImplementedError
 
-    def records(self, facts: Facts) -> pl.Expr:
+    def records(self) -> pl.Expr:
         """What such a visit shows, in words."""
         raise NotImplementedError
 
@@ -82,15 +82,15 @@ class LatestVisit(Leaf):
         raise NotImplementedError
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        visits = facts.visits.lazy().filter(self.available(facts))
-        verdicts = visits.select("patient_id", "visit_date", met=self.met_at_visit(facts)).collect()
+        visits = facts.visits.lazy().filter(self.available())
+        verdicts = visits.select("patient_id", "visit_date", met=self.met_at_visit()).collect()
         return latest(dates, verdicts, "visit_date", self.within_days)
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         start = day(days_before("evaluation_date", self.within_days))
         window = text(" at a visit between ", start, " and ", day("evaluation_date"))
         return (
-            show_visit(facts, judged, "visit_date", self.records(facts))
+            show_visit(facts, judged, "visit_date", self.records())
             .select(
                 pl.coalesce(
                     text(pl.col("shown"), " at the visit of ", day("visit_date")),

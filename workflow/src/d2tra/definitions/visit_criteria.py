@@ -28,18 +28,26 @@ NAMES = {
 MEASURED_AS = {"haq_di": "haq_di_used"}  # the HAQ-DI as given, else from its categories
 
 
-class Activity(LatestVisit):
-    """A composite score in one of `bands`. While a drug that suppresses the acute phase is taken, low scores show
-    control only if one of `free_of_acute_phase` is among them; else the verdict is unknown."""
+class LatestScore(LatestVisit):
+    """A criterion on the latest visit that has any of the scores."""
 
     scores: tuple[str, ...]
     bands: tuple[str, ...]
-    free_of_acute_phase: tuple[str, ...]
 
-    def available(self, facts: Facts) -> pl.Expr:
+    def available(self) -> pl.Expr:
         return pl.any_horizontal(pl.col(score).is_not_null() for score in self.scores)
 
-    def met_at_visit(self, facts: Facts) -> pl.Expr:
+    def missing(self) -> str:
+        return f"no {', '.join(self.scores)} available: the components of one of them"
+
+
+class Activity(LatestScore):
+    """A composite score in one of `bands`. While a drug that suppresses the acute phase is taken, low scores show
+    control only if one of `free_of_acute_phase` is among them; else the verdict is unknown."""
+
+    free_of_acute_phase: tuple[str, ...]
+
+    def met_at_visit(self) -> pl.Expr:
         active = pl.any_horizontal(
             pl.col(f"{score}_band").is_in(self.bands).fill_null(False) for score in self.scores
         )
@@ -49,7 +57,7 @@ class Activity(LatestVisit):
         controlled = ~pl.col("acute_phase_suppressed") | seen_through
         return pl.when(active).then(True).when(controlled).then(False)
 
-    def records(self, facts: Facts) -> pl.Expr:
+    def records(self) -> pl.Expr:
         shown = joined([text(f"{s} ", number(s), " (", pl.col(f"{s}_band"), ")") for s in self.scores])
         masked = text(
             shown,
@@ -58,10 +66,7 @@ class Activity(LatestVisit):
             .otherwise(pl.lit("; a drug that suppresses the acute phase is taken")),
             f"; {' or '.join(self.free_of_acute_phase) or 'another score'} would settle it",
         )
-        return pl.when(self.met_at_visit(facts).is_null()).then(masked).otherwise(shown)
-
-    def missing(self) -> str:
-        return f"no {', '.join(self.scores)} available: the components of one of them"
+        return pl.when(self.met_at_visit().is_null()).then(masked).otherwise(shown)
 
     def in_words(self) -> str:
         return (
@@ -71,27 +76,17 @@ class Activity(LatestVisit):
         )
 
 
-class Severity(LatestVisit):
+class Severity(LatestScore):
     """The first available of the study's severity scores in one of `bands`, at the latest visit with any of `scores`."""
 
-    scores: tuple[str, ...]
-    bands: tuple[str, ...]
+    def met_at_visit(self) -> pl.Expr:
+        return pl.col("severity").is_in(self.bands)
 
-    def available(self, facts: Facts) -> pl.Expr:
-        return pl.any_horizontal(pl.col(score).is_not_null() for score in self.scores)
-
-    def met_at_visit(self, facts: Facts) -> pl.Expr:
-        return severity(facts).is_in(self.bands)
-
-    def records(self, facts: Facts) -> pl.Expr:
-        wanted = " or ".join(facts.choices.severity_score)
+    def records(self) -> pl.Expr:
         return pl.coalesce(
-            text("severity ", severity(facts)),
-            text(f"no severity: {wanted} not available, its components would settle it"),
+            text("severity ", pl.col("severity")),
+            pl.lit("no severity: none of the study's severity scores; the components of one would settle it"),
         )
-
-    def missing(self) -> str:
-        return f"no {', '.join(self.scores)} available: the components of one of them"
 
     def in_words(self) -> str:
         return f"severity {' or '.join(self.bands)} at the latest visit within {self.within_days} days that has a score"
@@ -107,18 +102,18 @@ class QualityOfLife(LatestVisit):
     def _thresholds(self) -> dict[str, Threshold]:
         return {name: getattr(self, name) for name in ("haq_di", "pain_mm", "fatigue_mm")}
 
-    def available(self, facts: Facts) -> pl.Expr:
+    def available(self) -> pl.Expr:
         return pl.any_horizontal(
             pl.col(MEASURED_AS.get(name, name)).is_not_null() for name in self._thresholds()
         )
 
-    def met_at_visit(self, facts: Facts) -> pl.Expr:
+    def met_at_visit(self) -> pl.Expr:
         return pl.any_horizontal(
             limit.holds(pl.col(MEASURED_AS.get(name, name))).fill_null(False)
             for name, limit in self._thresholds().items()
         )
 
-    def records(self, facts: Facts) -> pl.Expr:
+    def records(self) -> pl.Expr:
         return joined(
             [text(f"{NAMES[name]} ", number(MEASURED_AS.get(name, name))) for name in self._thresholds()]
         )
@@ -209,8 +204,3 @@ class Problematic(Leaf):
             "records either (where none does: as the study's if_criterion_3_unrecorded says; its global_above_50 means a "
             f"global score {self.global_mm.in_words()} mm)"
         )
-
-
-def severity(facts: Facts) -> pl.Expr:
-    """Returns the band of the first available score of the study's list (over the columns of facts.visits)."""
-    return pl.coalesce(pl.col(f"{score}_band") for score in facts.choices.severity_score)

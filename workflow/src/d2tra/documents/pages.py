@@ -11,7 +11,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from d2tra.config import Study
 from d2tra.definitions import Definition
 from d2tra.disclosure import Profile
-from d2tra.figures import FigureKind
+from d2tra.documents.summary import summarise
+from d2tra.figures import FIGURES
 from d2tra.tables import Table
 from d2tra.tables.cells import formatted
 
@@ -38,28 +39,28 @@ def report_page(
     profile: Profile,
     synthetic: bool,
     tables: Sequence[Table],
-    figures: Mapping[str, tuple[FigureKind, str]],
+    svgs: Mapping[str, str],
     definitions: Sequence[Definition],
-    summary: Sequence[str],
 ) -> str:
-    """Returns report.html: summary, figures (name → kind and svg), tables, and the definitions in words."""
+    """Returns report.html: summary, figures (`svgs`: name → svg), tables, and the definitions in words."""
     by_name = {table.name: table for table in tables}
     drawn = [
         {
             "name": name,
             "title": kind.title,
-            "svg": _inline(svg, name),
+            "svg": _inline(svgs[name], name),
             "alt": f"{kind.title}: {kind.shows}. The numbers stand in the table «{by_name[kind.table].title}».",
-            "caption": " ".join(by_name[kind.table].footnotes[:1]),
+            "caption": " ".join(by_name[kind.table].footnotes),
         }
-        for name, (kind, svg) in figures.items()
+        for name, kind in FIGURES.items()
+        if name in svgs
     ]
     return _templates().get_template("report.html.j2").render(
         title=study.title,
         cohort=cohort,
         profile_title=profile.title,
         banners=banners(profile, synthetic),
-        summary=summary,
+        summary=summarise(study, by_name),
         figures=drawn,
         tables=[_laid_out(table) for table in tables],
         definitions=[_in_words(definition) for definition in definitions],
@@ -94,7 +95,11 @@ def _laid_out(table: Table) -> dict[str, Any]:
             lines.append({"label": row, "indented": False, "texts": [""] * len(columns)})
         above = row
         lines.append(
-            {"label": level or row, "indented": level is not None, "texts": [line[column] for column in columns]}
+            {
+                "label": level or row,
+                "indented": level is not None,
+                "texts": [line[column] for column in columns],
+            }
         )
     return {
         "name": table.name,
@@ -107,7 +112,12 @@ def _laid_out(table: Table) -> dict[str, Any]:
 
 def _in_words(definition: Definition) -> dict[str, Any]:
     source = definition.source
-    parts = [source.authors, source.title, source.journal or str(source.year), source.doi and f"doi {source.doi}"]
+    parts = [
+        source.authors,
+        source.title,
+        source.journal or str(source.year),
+        source.doi and f"doi {source.doi}",
+    ]
     return {
         "name": definition.name,
         "title": definition.title,
@@ -122,4 +132,9 @@ def _inline(svg: str, name: str) -> str:
     element = svg[svg.index("<svg") :]
     element = re.sub(r'\bid="([^"]+)"', rf'id="{name}-\1"', element)
     element = re.sub(r'(xlink:href="#|url\(#)', rf"\g<1>{name}-", element)
-    return re.sub(r'(<svg\b[^>]*?) width="[^"]*"', r"\1", re.sub(r'(<svg\b[^>]*?) height="[^"]*"', r"\1", element, count=1), count=1)
+    return re.sub(
+        r'(<svg\b[^>]*?) width="[^"]*"',
+        r"\1",
+        re.sub(r'(<svg\b[^>]*?) height="[^"]*"', r"\1", element, count=1),
+        count=1,
+    )

@@ -256,6 +256,11 @@ def complete(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     return whole
 
 
+def no_rows(table: str) -> pl.DataFrame:
+    """Returns the table with every canonical column and no row: what a site without it has."""
+    return complete(pl.DataFrame(schema={c.name: c.dtype for c in COLUMNS[table].values()}), table)
+
+
 def haq_di_used() -> pl.Expr:
     """Returns haq_di where given, else the mean of the answered HAQ categories (0–3), at least 6 of 8.
 

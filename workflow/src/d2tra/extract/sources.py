@@ -228,14 +228,15 @@ def _rows(path: Path, content: bytes, delimiter: str, header_row: int) -> pl.Dat
             f"{path.name}, row {header_row + len(rows)}: a quotation mark is not closed or not doubled. Export it anew."
         ) from problem
     width = len(rows[0])
-    uneven = [number for number, row in enumerate(rows) if row and len(row) != width]
-    if uneven and width:
+    rows = [row if any(map(str.strip, row)) else [""] * width for row in rows]
+    uneven = [number for number, row in enumerate(rows) if len(row) != width]
+    if uneven:
         raise StudyError(
             f"{path.name}, row {header_row + uneven[0]}: {len(rows[uneven[0]])} cells where the header has {width}"
             f" ({len(uneven)} such rows). A delimiter is missing, or stands inside a cell without quotation marks."
         )
     schema = {f"column_{i}": pl.String for i in range(width)}
-    return pl.DataFrame([row or [""] * width for row in rows], schema=schema, orient="row")
+    return pl.DataFrame(rows, schema=schema, orient="row")
 
 
 def _lines(content: bytes) -> Iterator[str]:

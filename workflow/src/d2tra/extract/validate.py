@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
 from d2tra.config import setting
 from d2tra.errors import StudyError
-from d2tra.extract.cells import read_lab_results, read_number
+from d2tra.extract.cells import read_number
 from d2tra.extract.findings import FINDINGS, collect, find
 from d2tra.extract.mapping import Harmonised
 from d2tra.extract.schemas import (
     COLUMNS,
-    IMAGING_MEASURES,
-    LAB_COLUMNS,
     READERS,
     ROW_DATES,
     ROW_KEYS,
@@ -26,13 +24,16 @@ from d2tra.extract.schemas import (
     sorted_rows,
 )
 from d2tra.extract.site import REQUIRED_TABLES, TABLES, SiteMapping
+from d2tra.extract.table_rules import (
+    Findings,
+    Recogniser,
+    check_imaging,
+    empty_patient_cells,
+    name_drugs,
+    read_results,
+    split_drugs,
+)
 
-Recogniser = Callable[[pl.Series, pl.Series], pl.DataFrame]
-Findings = list[pl.DataFrame]
-DRUG_RULES = {
-    "unknown": "unknown_drug", "two_molecules": "two_drugs", "look_alike": "look_alike_drug",
-    "atc_disagrees": "drug_and_code_differ",
-}  # fmt: skip
 LATER_THAN = {"patients": ("diagnosis_date", "symptom_onset_date"), "treatments": ("stop_date", "start_date")}
 DERIVED = {
     "visits": ("haq_di_used",), "labs": ("number", "is_censored"), "treatments": ("molecule", "kind", "mechanism"),
@@ -49,7 +50,7 @@ class Validated:
     data_cut_date: dt.date | None
 
 
-class TooManySetAside(StudyError):
+class SetAsideError(StudyError):
     """The stop for too many rows set aside; `quarantine` and `accounting` hold the reasons, for the private log."""
 
     def __init__(self, message: str, quarantine: pl.DataFrame, accounting: pl.DataFrame) -> None:
@@ -65,7 +66,7 @@ def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recog
     molecule, kind, mechanism), source_row; sorted by patient_id, date, source_row · quarantine: table, source,
     source_row, column, rule, severity, value, message · accounting: n_read = n_valid + n_quarantined + n_duplicate.
     `recognise` is `d2tra.treatment.recognise_drugs`. Raises StudyError for a lonely latest date without a declared
-    cut, a rule of severity stop, and (TooManySetAside) more than the site's percentage of a required table set aside.
+    cut, a rule of severity stop, and (SetAsideError) more than the site's percentage of a required table set aside.
     """
     fresh = {table: _without_duplicates(rows) for table, rows in harmonised.tables.items()}
     if "treatments" in fresh:
@@ -78,7 +79,7 @@ def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recog
         findings += found
     cut = find_data_cut(typed, site)
     for table in typed:
-        typed[table], found = _check_rows(typed[table], text[table], table, cut, site, recognise)
+        typed[table], found = _check_rows(typed[table], table, cut, site, recognise)
         findings += found
     findings += _check_patients(typed, text, collect(findings))
     every = collect(findings)
@@ -93,31 +94,6 @@ def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recog
 
 def _without_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.filter(~pl.col("is_duplicate")).drop("is_duplicate")
-
-
-def split_drugs(rows: pl.DataFrame, separators: list[str], recognise: Recogniser) -> pl.DataFrame:
-    """Returns one row per drug where the site declares what separates several drugs in one cell (`MTX/SSZ`).
-
-    Only texts that are no drug as they stand are split, so that `methotrexate s/c` stays whole; the ATC code of a
-    text that was split belongs to none of its parts and is left out.
-    """
-    if "atc_code" not in rows.columns:
-        rows = rows.with_columns(atc_code=pl.lit(None, dtype=pl.String))
-    for separator in separators:
-        problem = recognise(rows["drug"], rows["atc_code"])["problem"]
-        packed = problem.is_in(["unknown", "two_molecules"]) & rows["drug"].str.contains(
-            separator, literal=True
-        )
-        packed = packed.fill_null(False)
-        if packed.any():
-            parts = (
-                pl.when(packed).then(pl.col("drug").str.split(separator)).otherwise(pl.concat_list("drug"))
-            )
-            code = pl.when(~packed).then("atc_code")
-            rows = rows.with_columns(drug=parts, atc_code=code).explode("drug")
-            rows = rows.with_columns(pl.col("drug").str.strip_chars())
-            rows = rows.filter((pl.col("drug") != "").fill_null(True))
-    return rows
 
 
 def read_table(text: pl.DataFrame, table: str) -> tuple[pl.DataFrame, Findings]:
@@ -227,7 +203,6 @@ def find_data_cut(typed: dict[str, pl.DataFrame], site: SiteMapping) -> dt.date 
 
 def _check_rows(
     typed: pl.DataFrame,
-    text: pl.DataFrame,
     table: str,
     cut: dt.date | None,
     site: SiteMapping,
@@ -236,13 +211,13 @@ def _check_rows(
     """What one table's rows break among themselves: first more cells, then the order of dates, the cut and the keys."""
     findings: Findings = []
     if table == "patients":
-        typed, findings = _empty_patient_cells(typed, text, cut)
+        typed, findings = empty_patient_cells(typed, cut)
     elif table == "labs":
-        typed, findings = _read_results(typed, site)
+        typed, findings = read_results(typed, site)
     elif table == "treatments":
-        typed, findings = _name_drugs(typed, recognise)
+        typed, findings = name_drugs(typed, recognise)
     elif table == "imaging":
-        findings = _check_imaging(typed)
+        findings = check_imaging(typed)
     elif table == "visits":
         typed = typed.with_columns(haq_di_used=haq_di_used())
     if table in LATER_THAN:
@@ -256,74 +231,6 @@ def _check_rows(
         filled = pl.all_horizontal(pl.col(name).is_not_null() for name in key)
         findings.append(find(typed, table, key[-1], "repeated_key", filled & pl.struct(key).is_duplicated()))
     return typed, findings
-
-
-def _empty_patient_cells(
-    typed: pl.DataFrame, text: pl.DataFrame, cut: dt.date | None
-) -> tuple[pl.DataFrame, Findings]:
-    broken = {
-        "sequence": ("sequence_twice", pl.col("sequence").is_not_null() & pl.col("sequence").is_duplicated())
-    }
-    if cut:
-        broken["birth_year"] = ("after_cut", pl.col("birth_year") > cut.year)
-        broken["death_month"] = ("after_cut", pl.col("death_month") > f"{cut:%Y-%m}")
-        for name in ("symptom_onset_date", "diagnosis_date", "last_contact_date"):
-            broken[name] = ("after_cut", pl.col(name) > cut)
-    findings = [find(typed, "patients", name, rule, where) for name, (rule, where) in broken.items()]
-    emptied = [
-        pl.when(~where.fill_null(False)).then(pl.col(name)).alias(name) for name, (_, where) in broken.items()
-    ]
-    return typed.with_columns(emptied), findings
-
-
-def _read_results(labs: pl.DataFrame, site: SiteMapping) -> tuple[pl.DataFrame, Findings]:
-    """The results as numbers in canonical units, upper limits filled with the declared ones."""
-    limits = {test: limit for test, limit in site.upper_limits.items()}
-    declared = (
-        pl.col("test").replace_strict(limits, default=None, return_dtype=pl.Float64)
-        if limits
-        else pl.lit(None)
-    )
-    labs = labs.with_columns(upper_limit=pl.coalesce("upper_limit", declared.cast(pl.Float64)))
-    labs = labs.with_columns(read_lab_results(labs, site.crp_unit, site.censored))
-    given = pl.col("value").is_not_null() & pl.col("test").is_not_null()
-    problem = {rule: given & (pl.col("problem") == rule) for rule in ("no_result", "no_unit", "unknown_unit")}
-    outside = pl.lit(False)
-    for test, column in LAB_COLUMNS.items():
-        outside |= (pl.col("test") == test) & ~pl.col("number").is_between(column.low, column.high)
-    findings = [
-        find(labs, "labs", "value", "own_unit", pl.col("has_own_unit")),
-        find(labs, "labs", "value", "no_result", problem["no_result"]),
-        find(labs, "labs", "unit", "no_unit", problem["no_unit"]),
-        find(labs, "labs", "unit", "unknown_unit", problem["unknown_unit"]),
-        find(labs, "labs", "value", "lab_out_of_range", outside),
-    ]
-    return labs.drop("problem", "has_own_unit"), findings
-
-
-def _name_drugs(treatments: pl.DataFrame, recognise: Recogniser) -> tuple[pl.DataFrame, Findings]:
-    known = recognise(treatments["drug"], treatments["atc_code"])
-    named = treatments.with_columns(known.select("molecule", "kind", "mechanism", "suggestion", "problem"))
-    nearest = pl.concat_str(pl.lit(" Nearest known spelling: "), "suggestion", pl.lit("."))
-    findings = [
-        find(named, "treatments", "drug", rule, pl.col("drug").is_not_null() & (pl.col("problem") == problem),
-             detail=nearest)
-        for problem, rule in DRUG_RULES.items()
-    ]  # fmt: skip
-    return named.drop("suggestion", "problem"), findings
-
-
-def _check_imaging(imaging: pl.DataFrame) -> Findings:
-    wrong, outside = pl.lit(False), pl.lit(False)
-    for measure, (modality, low, high, whole) in IMAGING_MEASURES.items():
-        this = pl.col("measure") == measure
-        wrong |= this & (pl.col("modality") != modality)
-        fits = pl.col("value").is_between(low, high)
-        outside |= this & ~(fits & (pl.col("value") == pl.col("value").round(0)) if whole else fits)
-    return [
-        find(imaging, "imaging", "modality", "wrong_modality", wrong),
-        find(imaging, "imaging", "value", "imaging_out_of_range", outside),
-    ]
 
 
 def _check_patients(
@@ -364,7 +271,7 @@ def _count_rows(
     valid: dict[str, pl.DataFrame],
     findings: pl.DataFrame,
 ) -> pl.DataFrame:
-    counts = []
+    counts: list[dict[str, Any]] = []
     for table in (name for name in TABLES if name in valid):
         mine = findings.filter(pl.col("table") == table)
         n_duplicate = int(harmonised.tables[table]["is_duplicate"].sum())
@@ -407,7 +314,7 @@ def _stop_where_too_many(accounting: pl.DataFrame, quarantine: pl.DataFrame, sit
         + _reasons(quarantine.filter(table=row["table"], severity="row").filter(pl.col("rule") != "orphan"))
         for row in too_many.iter_rows(named=True)
     ]
-    raise TooManySetAside(
+    raise SetAsideError(
         f"{site.path}: {'; '.join(sentences)}. Mend the source or the mapping; the rows are in the private log.",
         quarantine,
         accounting,

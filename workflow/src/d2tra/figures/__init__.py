@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
+from d2tra.disclosure import Profile
 from d2tra.errors import StudyError, nearest
 from d2tra.figures import characteristics, flow, forest, prevalence, severity
 from d2tra.figures.style import Style, mark, render
@@ -26,9 +27,14 @@ class FigureKind:
 
 
 FIGURES: dict[str, FigureKind] = {
-    "patient_flow": FigureKind("Flow of patients", "selection_flow", flow.draw, "boxes with the patients left at each step"),
+    "patient_flow": FigureKind(
+        "Flow of patients", "selection_flow", flow.draw, "boxes with the patients left at each step"
+    ),
     "prevalence": FigureKind(
-        "Prevalence in each cohort", "prevalence_by_cohort", prevalence.draw, "one point with interval per cohort"
+        "Prevalence in each cohort",
+        "prevalence_by_cohort",
+        prevalence.draw,
+        "one point with interval per cohort",
     ),
     "d2t_characteristics": FigureKind(
         "Characteristics of the difficult-to-treat patients",
@@ -43,7 +49,10 @@ FIGURES: dict[str, FigureKind] = {
         "one bar per number of drugs and severity band",
     ),
     "odds_ratios": FigureKind(
-        "Odds ratios of the risk factors", "odds_ratios", forest.draw, "one point with interval per factor and model"
+        "Odds ratios of the risk factors",
+        "odds_ratios",
+        forest.draw,
+        "one point with interval per factor and model",
     ),
 }
 
@@ -62,15 +71,21 @@ def figures_of(names: Sequence[str] | str, tables: Sequence[Table]) -> dict[str,
 
 
 def draw_figures(
-    names: Sequence[str] | str, tables: Sequence[Table], style: Style, footer: str, watermark: str | None
-) -> Mapping[str, bytes | pl.DataFrame]:
+    names: Sequence[str] | str,
+    tables: Sequence[Table],
+    style: Style,
+    cohort: str,
+    profile: Profile,
+    synthetic: bool,
+) -> dict[str, bytes | pl.DataFrame]:
     """Returns file name → content: each figure as svg, pdf and png, and the cells behind it as csv."""
     cells = {table.name: table.cells for table in tables}
+    said = [f"Cohort {cohort}", *(["synthetic data"] if synthetic else []), profile.title]
     files: dict[str, bytes | pl.DataFrame] = {}
     for name, kind in figures_of(names, tables).items():
         with mpl.rc_context(style.settings()):
             figure = kind.draw(cells, style)
-            mark(figure, style, footer, watermark)
+            mark(figure, style, " · ".join(said), "SYNTHETIC DATA" if synthetic else None)
         files |= {f"{name}.{ending}": content for ending, content in render(figure, style).items()}
         files[f"{name}.csv"] = cells[kind.table]
     return files

@@ -18,28 +18,36 @@ STEP_MM = 17
 def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
     """Returns the figure: a box per step that is left over, a side box per step that excluded somebody or could have."""
     steps = tables["selection_flow"].partition_by("row", maintain_order=True)
-    cells = [{cell["column"]: cell for cell in step.iter_rows(named=True)} | {"row": step["row"][0]} for step in steps]
-    excluding = [step for step in cells[1:]]
+    cells = [
+        {cell["column"]: cell for cell in step.iter_rows(named=True)} | {"row": step["row"][0]}
+        for step in steps
+    ]
+    excluding = cells[1:]
     figure = style.figure("page", STEP_MM * (len(excluding) + 1.6))
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_xlim(0, 10)
     axes.set_ylim(len(excluding) + 0.75, -0.5)
     first, last = cells[0], cells[-1]
-    _box(axes, 0, 0.0, f"{first['row']}\nn = {format_cell(first['after'])}", style)
+    _box(axes, 0, 0.0, f"{first['row']}\nn = {format_cell(first['Remaining'])}", style)
     for number, step in enumerate(excluding):
         place = number + 0.5
-        _box(axes, 5.6, place, f"{step['row']}: {format_cell(step['excluded'])}", style, pale=True)
+        _box(axes, 5.6, place, f"{step['row']}: {format_cell(step['Left out'])}", style, pale=True)
         axes.annotate("", (5.6, place), (2.2, place), arrowprops=_arrow(style))
     axes.annotate("", (2.2, len(excluding) - 0.05), (2.2, 0.27), arrowprops=_arrow(style))
-    _box(axes, 0, len(excluding) + 0.2, f"in the cohort\nn = {format_cell(last['after'])}", style)
+    _box(axes, 0, len(excluding) + 0.2, f"in the cohort\nn = {format_cell(last['Remaining'])}", style)
     return figure
 
 
 def _box(axes: Axes, x: float, y: float, text: str, style: Style, pale: bool = False) -> None:
     wrapped = "\n".join(textwrap.fill(line, 46) for line in text.split("\n"))
     face = "white" if pale else style.colours["faint"]
-    box = {"boxstyle": "round,pad=0.4", "facecolor": face, "edgecolor": style.colours["grey"], "linewidth": 0.7}
+    box = {
+        "boxstyle": "round,pad=0.4",
+        "facecolor": face,
+        "edgecolor": style.colours["grey"],
+        "linewidth": 0.7,
+    }
     if pale:
         axes.text(x, y, wrapped, ha="left", va="center", bbox=box)
     else:
@@ -47,4 +55,10 @@ def _box(axes: Axes, x: float, y: float, text: str, style: Style, pale: bool = F
 
 
 def _arrow(style: Style) -> dict[str, Any]:
-    return {"arrowstyle": "-|>", "color": style.colours["grey"], "lw": style.line_width_pt, "shrinkA": 0, "shrinkB": 2}
+    return {
+        "arrowstyle": "-|>",
+        "color": style.colours["grey"],
+        "lw": style.line_width_pt,
+        "shrinkA": 0,
+        "shrinkB": 2,
+    }

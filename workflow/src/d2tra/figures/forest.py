@@ -8,6 +8,7 @@ from matplotlib.ticker import NullLocator
 
 from d2tra.figures.intervals import draw_intervals, label_rows
 from d2tra.figures.style import Style
+from d2tra.tables.results import YES
 
 MARKERS = ("o", "s", "D", "^")
 LIMITS = (0.02, 50.0)  # an interval that goes further is cut at the axis; the table has its ends
@@ -25,13 +26,18 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
     axes.axvline(1, color=style.colours["grey"], lw=style.line_width_pt, ls=(0, (3, 3)))
     for number, model in enumerate(models):
         shown = rows.join(
-            cells.filter(pl.col("column") == model), on=["row", "level"], how="left", nulls_equal=True, maintain_order="left"
+            cells.filter(pl.col("column") == model),
+            on=["row", "level"],
+            how="left",
+            nulls_equal=True,
+            maintain_order="left",
         )
         places = [row * height + number for row in range(rows.height)]
         colour = list(style.colours.values())[number]
-        draw_intervals(axes, shown, places, colour, style, marker=MARKERS[number % len(MARKERS)])
+        draw_intervals(axes, shown, places, colour, marker=MARKERS[number % len(MARKERS)])
         axes.plot([], [], color=colour, marker=MARKERS[number % len(MARKERS)], label=model, ms=4.5)
-    labels = rows.select(pl.concat_str("row", "level", separator=": ", ignore_nulls=True)).to_series().to_list()
+    level = pl.when(pl.col("level") != YES).then("level")
+    labels = rows.select(pl.concat_str("row", level, separator=": ", ignore_nulls=True)).to_series().to_list()
     middle = [row * height + (len(models) - 1) / 2 for row in range(rows.height)]
     label_rows(axes, labels, middle)
     axes.set_xlim(*LIMITS)

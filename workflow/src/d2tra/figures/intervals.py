@@ -9,14 +9,18 @@ from d2tra.figures.style import Style
 from d2tra.tables.cells import format_cell
 
 
-def draw_intervals(axes: Axes, cells: pl.DataFrame, places: list[float], colour: str, style: Style, **more: str) -> None:
+def draw_intervals(
+    axes: Axes, cells: pl.DataFrame, places: list[float], colour: str, marker: str = "o"
+) -> None:
     """Draws one point with its interval per cell at the given heights; a cell without an estimate draws nothing."""
     for cell, place in zip(cells.iter_rows(named=True), places, strict=True):
         if cell["estimate"] is None:
             continue
         if cell["low"] is not None:
-            axes.plot([cell["low"], cell["high"]], [place, place], color=colour, lw=1.4, solid_capstyle="butt")
-        axes.plot(cell["estimate"], place, color=colour, ms=4.5, ls="none", **{"marker": "o", **more})
+            axes.plot(
+                [cell["low"], cell["high"]], [place, place], color=colour, lw=1.4, solid_capstyle="butt"
+            )
+        axes.plot(cell["estimate"], place, color=colour, ms=4.5, ls="none", marker=marker)
 
 
 def write_beside(axes: Axes, cells: pl.DataFrame, places: list[float], style: Style) -> None:

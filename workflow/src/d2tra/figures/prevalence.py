@@ -21,10 +21,12 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
     for low, high, place in zip(met["estimate"], upper["estimate"], places, strict=True):
         if low is not None and high is not None:
             axes.barh(place, high - low, 0.5, low, color=style.colours["pale"], alpha=0.55, lw=0)
-    draw_intervals(axes, met, places, style.colours["main"], style)
+    draw_intervals(axes, met, places, style.colours["main"])
     label_rows(axes, met["row"].to_list(), places)
     write_beside(axes, met, places, style)
     highest = max([value for value in [*met["high"], *upper["estimate"]] if value is not None], default=20)
     axes.set_xlim(0, min(100, highest * 1.15))
-    axes.set_xlabel("% who meet the definition (point, 95 % interval); bar: up to all who cannot be judged counted as met")
+    axes.set_xlabel(
+        "% who meet the definition (point, 95 % interval); bar: up to all who cannot be judged counted as met"
+    )
     return figure

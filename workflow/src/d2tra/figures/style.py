@@ -37,7 +37,7 @@ class Style(Closed):
     severity: dict[str, str]
     watermark: Watermark
 
-    def settings(self) -> dict[str, Any]:
+    def settings(self) -> Any:
         """Returns the matplotlib settings; a fixed salt makes the ids inside an svg the same every time."""
         return {
             "font.family": self.font_family,

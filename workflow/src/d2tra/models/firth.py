@@ -76,7 +76,7 @@ def penalised_likelihood(
     matrix: np.ndarray, y: np.ndarray, beta: np.ndarray
 ) -> tuple[float, np.ndarray, np.ndarray]:
     """Returns loglik + log|I|/2, its gradient, and the augmented information; -inf where I is singular."""
-    eta = matrix @ beta
+    eta = np.clip(matrix @ beta, -700, 700)
     p = expit(eta)
     weight = p * (1 - p)
     information = (matrix.T * weight) @ matrix
@@ -102,10 +102,11 @@ def climb(
     """Returns the peak reached from `start` by Newton steps, halved until they no longer lead down.
 
     `fixed` holds one coefficient where it starts. Converged: the last step was shorter than `tolerance` standard
-    errors (measured along itself). A loss within rounding (1e-12 of the loglik) counts as no loss.
+    errors (measured along itself), or below 1e-6 and at the floor of rounding. Steps below 1e-4 are not halved:
+    what they gain is lost in rounding.
     """
     free = np.array([j for j in range(len(start)) if j != fixed], dtype=int)
-    beta = start.astype(float)
+    beta, last = start.astype(float), np.inf
     loglik, score, information = penalised_likelihood(matrix, y, beta)
     for _ in range(most_steps):
         if not np.isfinite(loglik):
@@ -116,14 +117,15 @@ def climb(
         step *= min(1.0, 5.0 / max(float(np.abs(matrix @ step).max()), 1e-300))
         for _ in range(40):
             there = penalised_likelihood(matrix, y, beta + step)
-            if there[0] >= loglik - 1e-12 * max(1.0, abs(loglik)):
+            if there[0] >= loglik or length < 1e-4:
                 break
             step /= 2
         else:
             break
         beta, (loglik, score, information) = beta + step, there
-        if length < tolerance:
+        if length < tolerance or last <= length < 1e-6:
             return Peak(beta, loglik, information, True)
+        last = length
     return Peak(beta, loglik, information, False)
 
 
@@ -146,7 +148,7 @@ def _from_library(matrix: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.nda
 def _peak_at(
     matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, value: float, tolerance: float = 1e-4
 ) -> Peak:
-    """The highest point with coefficient j held at `value`, climbed to along the tangent at the overall peak."""
+    """The highest point with coefficient j held at `value`, climbed to from the tangent at another peak."""
     free = np.delete(np.arange(len(peak.beta)), j)
     start = peak.beta.copy()
     start[j] = value
@@ -173,7 +175,7 @@ def _walk_to_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, outwar
     stride = outwards * float(np.sqrt(np.linalg.inv(peak.information)[j, j])) / 2
     here = peak
     for _ in range(60):
-        there = _held(matrix, y, here, j, float(here.beta[j]) + stride)
+        there = _peak_at(matrix, y, here, j, float(here.beta[j]) + stride, 1e-7)
         if 2 * (peak.loglik - there.loglik) >= CRITICAL:
             break
         here, stride = there, stride * 1.3
@@ -181,13 +183,7 @@ def _walk_to_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, outwar
         return np.nan
 
     def beyond(value: float) -> float:
-        return 2 * (peak.loglik - _held(matrix, y, here, j, value).loglik) - CRITICAL
+        return 2 * (peak.loglik - _peak_at(matrix, y, here, j, value, 1e-7).loglik) - CRITICAL
 
     root = float(brentq(beyond, here.beta[j], there.beta[j], xtol=1e-10))
     return root if abs(beyond(root)) < 1e-6 else np.nan
-
-
-def _held(matrix: np.ndarray, y: np.ndarray, start: Peak, j: int, value: float) -> Peak:
-    beta = start.beta.copy()
-    beta[j] = value
-    return climb(matrix, y, beta, fixed=j, tolerance=1e-7)

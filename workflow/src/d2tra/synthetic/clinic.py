@@ -90,7 +90,15 @@ def _settled_level(history: History, random: np.random.Generator) -> float:
     activity = history.story.activity
     if activity == "any":
         share = random.random()
-        low, high = (1.4, 2.4) if share < 0.38 else (2.4, 3.3) if share < 0.62 else (3.5, 5.0) if share < 0.93 else (5.4, 6.6)
+        low, high = (
+            (1.4, 2.4)
+            if share < 0.38
+            else (2.4, 3.3)
+            if share < 0.62
+            else (3.5, 5.0)
+            if share < 0.93
+            else (5.4, 6.6)
+        )
         return float(random.uniform(low, high))
     return float(random.uniform(*SETTLED.get(activity, (1.3, 2.4))))
 
@@ -129,7 +137,9 @@ def _level(history: History, day: dt.date, settled: float) -> float:
     return goal + (5.7 - goal) * math.exp(-since / 90)
 
 
-def _assess(person: Person, history: History, day: dt.date, level: float, random: np.random.Generator) -> Visit:
+def _assess(
+    person: Person, history: History, day: dt.date, level: float, random: np.random.Generator
+) -> Visit:
     """One visit at a level of activity: components move together; fibromyalgia adds tenderness and pain."""
     above = max(level - 1.5, 0.05)
     tender = int(min(random.poisson(0.75 * above**1.75 + (2.0 if person.fibromyalgia else 0)), 28))
@@ -232,7 +242,7 @@ def _make_remote(history: History, visits: list[Visit], random: np.random.Genera
 
 
 def _weigh(person: Person, history: History, visits: list[Visit], random: np.random.Generator) -> None:
-    height = int(round(random.normal(162 if person.female else 175, 6)))
+    height = round(random.normal(162 if person.female else 175, 6))
     for visit in visits:
         years_ago = (history.index - visit.day).days / 365.25
         wanted = visit is visits[-1] or random.random() < 0.5
@@ -257,7 +267,11 @@ def _record_flags(history: History, visits: list[Visit], random: np.random.Gener
         visit.flag_patient, visit.flag_physician = flags[int(random.integers(len(flags)))]
 
 
-_TRUE_FLAGS: list[tuple[bool | None, bool | None]] = [(True, True)] * 4 + [(True, False), (False, True), (True, None)]
+_TRUE_FLAGS: list[tuple[bool | None, bool | None]] = [(True, True)] * 4 + [
+    (True, False),
+    (False, True),
+    (True, None),
+]
 _FALSE_FLAGS: list[tuple[bool | None, bool | None]] = [(False, False)] * 5 + [(False, None), (None, False)]
 
 

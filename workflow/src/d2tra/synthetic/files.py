@@ -71,7 +71,9 @@ def draw_demo(seed: int = SEED) -> tuple[list[Person], dict[str, list[Row]], lis
         tables["patients"].append(patient_row(person, history, seed))
         tables["biologics"].append(biologics_row(person, history, seed))
         for visit in visits:
-            tables["clinic_new" if visit.day >= NEW_CLINIC_SYSTEM else "clinic_old"].append(clinic_row(person, visit))
+            tables["clinic_new" if visit.day >= NEW_CLINIC_SYSTEM else "clinic_old"].append(
+                clinic_row(person, visit)
+            )
         tables["labs"].extend(lab_rows(person, history, visits, seed))
         tables["prescriptions"].extend(prescription_rows(person, history, seed))
         tables["diagnoses"].extend(diagnosis_rows(person, history, seed))
@@ -149,7 +151,9 @@ def _truth(
             {
                 "file": WORKBOOK if fault.file in SHEETS else CSV_FILES[fault.file][0],
                 "sheet": SHEETS[fault.file][0] if fault.file in SHEETS else None,
-                "row": 1 + SHEETS.get(fault.file, ("", 1))[1] + next(i for i, r in enumerate(tables[fault.file]) if r is row),
+                "row": 1
+                + SHEETS.get(fault.file, ("", 1))[1]
+                + next(i for i, r in enumerate(tables[fault.file]) if r is row),
                 "becomes": fault.becomes,
             }
             for fault, row in planted

@@ -113,7 +113,7 @@ def _story_met(person: Person, random: np.random.Generator) -> Story:
     failures = _failures(random, n_failed)
     if n_failed == 2 and random.random() < 0.10:
         failures[1] = "blank"
-    after = [] if failures[-1] != "blank" and random.random() < 0.10 else ["ongoing"]
+    after = [] if failures[-1] != "blank" and random.random() < 0.18 else ["ongoing"]
     share = random.random()
     if share < 0.07:
         return Story("failed", [*failures, *after], True, activity="symptoms", flags="true", steroid="low")
@@ -150,7 +150,9 @@ def _failures(random: np.random.Generator, n: int) -> list[str]:
 def _last_visit(person: Person, random: np.random.Generator) -> tuple[dt.date, dt.date | None, bool]:
     """Returns the last visit, the last contact where the patient died or left, and whether the patient died."""
     lost = person.sequence > N_AUDIT and random.random() < 0.07
-    first, last = (dt.date(2020, 9, 1), dt.date(2023, 3, 31)) if lost else (dt.date(2023, 4, 3), dt.date(2023, 12, 12))
+    first, last = (
+        (dt.date(2020, 9, 1), dt.date(2023, 3, 31)) if lost else (dt.date(2023, 4, 3), dt.date(2023, 12, 12))
+    )
     index = weekday(first + dt.timedelta(days=int(random.integers((last - first).days))))
     if not lost:
         return index, None, False
@@ -184,13 +186,13 @@ def _draw_lines(story: Story, earliest: dt.date, index: dt.date, random: np.rand
 
 def _days_on_drug(ending: str, n_lines: int, random: np.random.Generator) -> int:
     low, high = {
-        "ongoing": (400, 3000) if n_lines == 1 else (130, 1100),
+        "ongoing": (400, 4000) if n_lines == 1 else (130, 1900),
         "short": (35, 80),
         "adverse_event": (30, 420),
         "intolerance": (25, 200),
         "primary_inefficacy": (110, 200),
-        "secondary_inefficacy": (260, 900),
-    }.get(ending, (120, 700))
+        "secondary_inefficacy": (260, 1600),
+    }.get(ending, (120, 900))
     return int(low + (high - low) * random.beta(1.4, 1.8))
 
 
@@ -229,5 +231,3 @@ def infusions(line: Line, index: dt.date, random: np.random.Generator) -> list[d
         if following > end - dt.timedelta(days=130 if line.stop else 15):
             return days
         days.append(following)
-
-

@@ -32,7 +32,9 @@ def patient_row(person: Person, history: History, seed: int) -> Row:
     random = stream(seed, 6, person.sequence)
     ethnic = random.choice(["A", "A", "A", "B", "C", "G", "H", "J", "K", "M", "N", "S", "Z"], p=_ETHNIC)
     smoking = random.choice(["never", "ex", "current", ""], p=[0.44, 0.33, 0.19, 0.04])
-    contraindicated = "Y" if random.random() < 0.02 and history.story.csdmard else "N" if random.random() < 0.8 else ""
+    contraindicated = (
+        "Y" if random.random() < 0.02 and history.story.csdmard else "N" if random.random() < 0.8 else ""
+    )
     return {
         "Study no": person.patient_id,
         "Register no": person.sequence,
@@ -96,7 +98,12 @@ def _entries(
     drug = BIOLOGICS[line.molecule]
     switch = drug.biosimilars_from + dt.timedelta(days=int(random.integers(20, 420)))
     end = line.stop or history.index
-    if drug.mechanism == "tnf" and drug.biosimilars and line.start < drug.biosimilars_from and switch < end - dt.timedelta(60):
+    if (
+        drug.mechanism == "tnf"
+        and drug.biosimilars
+        and line.start < drug.biosimilars_from
+        and switch < end - dt.timedelta(60)
+    ):
         yield drug.names[0], line.start, switch, reason_text(random, "other")
         pause = dt.timedelta(days=int(random.integers(0, 22)))
         yield pick(random, drug.biosimilars), switch + pause, stop, reason
@@ -168,7 +175,9 @@ def _antibody(positive: bool, limit: int, unit: str, random: np.random.Generator
     """Returns result, unit and upper limit as reported; one in eight without a limit, one in six as a word."""
     top = f"{limit}" if random.random() < 0.87 else ""
     if random.random() < 1 / 6:
-        words = ["positive", "positive", "Positive", "weak positive"] if positive else ["negative", "Negative"]
+        words = (
+            ["positive", "positive", "Positive", "weak positive"] if positive else ["negative", "Negative"]
+        )
         return pick(random, words), "", ""
     if not positive:
         return pick(random, [f"<{limit // 2}", f"<{limit}", str(int(random.integers(1, limit)))]), unit, top
@@ -181,7 +190,9 @@ def prescription_rows(person: Person, history: History, seed: int) -> list[Row]:
     random = stream(seed, 9, person.sequence)
     rows: list[Row] = []
 
-    def add(drug: str, code: str, start: dt.date, stop: dt.date | None = None, reason: str = "", dose: str = "") -> None:
+    def add(
+        drug: str, code: str, start: dt.date, stop: dt.date | None = None, reason: str = "", dose: str = ""
+    ) -> None:
         if start <= history.index:
             rows.append({"Data": LABEL, "study_no": person.patient_id, "drug": drug, "atc": code if random.random() < 0.8 else "",
                          "started": written(start), "stopped": written(stop), "why_stopped": reason,
@@ -199,7 +210,9 @@ def _csdmards(history: History, person: Person, random: np.random.Generator, add
     shares = np.array([0.45, 0.38, 0.14, 0.03])
     molecules += [others[i] for i in random.choice(4, size=n_more, replace=False, p=shares)]
     if person.status == "not_met" and random.random() < 0.12:
-        molecules = molecules[: 1 + int(random.random() < 0.5)][-1:]  # one csDMARD only, sometimes no methotrexate
+        molecules = molecules[: 1 + int(random.random() < 0.5)][
+            -1:
+        ]  # one csDMARD only, sometimes no methotrexate
     room = (history.first_bts - history.diagnosis).days
     starts = sorted(int(x) for x in random.beta(0.8, 2.0, size=len(molecules)) * (room - 40))
     for molecule, after in zip(molecules, starts, strict=True):
@@ -217,7 +230,10 @@ def _csdmards(history: History, person: Person, random: np.random.Generator, add
         elif share < 0.6:
             add(pick(random, names), code, start)
         else:
-            reason = pick(random, ["inefficacy", "inefficacy", "adverse_event", "intolerance", "blank", "patient_choice"])
+            reason = pick(
+                random,
+                ["inefficacy", "inefficacy", "adverse_event", "intolerance", "blank", "patient_choice"],
+            )
             stop = start + dt.timedelta(days=int(random.integers(60, 900)))
             add(pick(random, names), code, start, min(stop, history.index), reason_text(random, reason))
 
@@ -240,7 +256,13 @@ def _steroids(history: History, random: np.random.Generator, add) -> None:  # ty
         kind = "high"
     if kind == "high" and random.random() < 0.5:  # renewed every month, a few days late now and then
         while since <= history.index:
-            add(pick(random, names), code, since, since + dt.timedelta(days=27), dose=pick(random, ["7.5", "10", "10"]))
+            add(
+                pick(random, names),
+                code,
+                since,
+                since + dt.timedelta(days=27),
+                dose=pick(random, ["7.5", "10", "10"]),
+            )
             since += dt.timedelta(days=28 + int(random.integers(0, 8)))
     elif kind == "high":
         add(pick(random, names), code, since, dose=pick(random, ["7.5", "10"]))
@@ -291,7 +313,13 @@ def diagnosis_rows(person: Person, history: History, seed: int) -> list[Row]:
     if person.fibromyalgia:
         add("fibromyalgia", between())
     if person.osteoarthritis:
-        sites = ["osteoarthritis", "osteoarthritis knee", "osteoarthritis hip", "osteoarthritis thumb", "osteoarthritis other"]
+        sites = [
+            "osteoarthritis",
+            "osteoarthritis knee",
+            "osteoarthritis hip",
+            "osteoarthritis thumb",
+            "osteoarthritis other",
+        ]
         for site in dict.fromkeys(pick(random, sites) for _ in range(1 + int(random.random() < 0.3))):
             add(site, between())
     old = person.age > 65

@@ -46,7 +46,11 @@ def trace_courses(
     cut = data_cut_date or rows["start_date"].max()
     rows = rows.filter(pl.col("kind").is_not_null(), pl.col("start_date") <= pl.lit(cut, dtype=pl.Date))
     rows = _with_imputed_stops(rows, stated)
-    courses = _ended_by_next_drug(_merged(rows, stated), rows)
+    drugs = rows.select("molecule", "kind", "mechanism", "suppresses_crp").unique(
+        "molecule", maintain_order=True
+    )
+    courses = _merged(rows, stated).join(drugs, on="molecule", how="left", maintain_order="left")
+    courses = _ended_by_next_drug(courses, rows)
     courses = _with_next_drug(courses, stated).sort("patient_id", "start_date", "molecule")
     return _as_at(courses, pl.lit(cut, dtype=pl.Date), stated).select(COURSE_COLUMNS)
 
@@ -168,36 +172,22 @@ def _with_imputed_stops(rows: pl.DataFrame, rules: ExposureRules) -> pl.DataFram
 
 def _merged(rows: pl.DataFrame, rules: ExposureRules) -> pl.DataFrame:
     """One row per course, from rows with their stops imputed; a course without stop absorbs all later rows."""
-    rows = rows.sort("patient_id", "molecule", "start_date").with_columns(
-        history=(
-            pl.col("patient_id").ne(pl.col("patient_id").shift())
-            | pl.col("molecule").ne(pl.col("molecule").shift())
-        )
-        .fill_null(True)
-        .cum_sum()
-        .cast(pl.Int64),
-        begins=pl.col("start_date").to_physical().cast(pl.Int64),
-        ends=pl.col("stop_date").to_physical().cast(pl.Int64).fill_null(FOREVER),
-    )
-    offset = pl.col("history") * STRIDE
-    reached = (offset + pl.col("ends")).cum_max().shift()
-    starts_anew = (offset + pl.col("begins") > reached + rules.max_gap_days.days()).fill_null(True)
     reason = pl.col("stop_reason")
     says_nothing = reason.is_null() | reason.is_in(rules.stop_reasons.not_told)
     recorded_end = pl.when(~pl.col("is_imputed")).then("ends").max()
     return (
-        rows.with_columns(course=starts_anew.cum_sum(), says_nothing=says_nothing)
-        .sort(
-            "course",
-            "ends",
-            "says_nothing",
-            "source_row",
-            descending=[False, True, False, False],
-            maintain_order=True,
+        rows.select(
+            "patient_id", "molecule", "start_date", "stop_date", reason, "source_row", "is_imputed", "last_recorded_date",
+            says_nothing=says_nothing,
+            begins=pl.col("start_date").to_physical().cast(pl.Int64),
+            ends=pl.col("stop_date").to_physical().cast(pl.Int64).fill_null(FOREVER),
         )
+        .sort("patient_id", "molecule", "start_date")
+        .with_columns(course=_starts_anew(rules.max_gap_days.days()).cum_sum())
+        .sort("course", "ends", "says_nothing", "source_row", descending=[False, True, False, False], maintain_order=True)
         .group_by("course", maintain_order=True)
         .agg(
-            pl.col("patient_id", "molecule", "kind", "mechanism", "suppresses_crp").first(),
+            pl.col("patient_id", "molecule").first(),
             pl.col("start_date").min(),
             course_stop_date=pl.col("stop_date").first(),
             course_stop_reason=pl.col("stop_reason").first(),
@@ -206,7 +196,16 @@ def _merged(rows: pl.DataFrame, rules: ExposureRules) -> pl.DataFrame:
             last_recorded_date=pl.col("last_recorded_date").max(),
             n_records=pl.len().cast(pl.Int64),
         )
-    )
+    )  # fmt: skip
+
+
+def _starts_anew(max_gap_days: pl.Expr) -> pl.Expr:
+    """True for the first row of a course, of rows sorted by patient, molecule and start."""
+    patient, molecule = pl.col("patient_id"), pl.col("molecule")
+    other_history = (patient != patient.shift()) | (molecule != molecule.shift())
+    offset = other_history.fill_null(True).cum_sum().cast(pl.Int64) * STRIDE
+    reached = (offset + pl.col("ends")).cum_max().shift()
+    return (offset + pl.col("begins") > reached + max_gap_days).fill_null(True)
 
 
 def _ended_by_next_drug(courses: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -264,20 +263,18 @@ def _as_at(courses: pl.DataFrame, date: pl.Expr, rules: ExposureRules) -> pl.Dat
 
 
 def _outcome(date: pl.Expr, stopped: pl.Expr, rules: ExposureRules) -> pl.Expr:
-    reason, reasons, shortest = pl.col("course_stop_reason"), rules.stop_reasons, rules.min_exposure_days
-    n_days = _days(pl.col("start_date"), pl.col("course_stop_date"))
+    told = pl.col("course_stop_reason").replace_strict(
+        rules.stop_reasons.outcomes(), default=None, return_dtype=pl.String
+    )
+    shortest, n_days = rules.min_exposure_days, _days(pl.col("start_date"), pl.col("course_stop_date"))
     needs_exposure = pl.col("kind").is_in(BTS_KINDS) & ~pl.col("molecule").is_in(shortest.not_for)
     return (
         pl.when(~stopped)
         .then(pl.lit("ongoing"))
-        .when(reason.is_in(reasons.any_inefficacy) & needs_exposure & (n_days < shortest.at_least))
+        .when((told == "failed_inefficacy") & needs_exposure & (n_days < shortest.at_least))
         .then(pl.lit("too_short"))
-        .when(reason.is_in(reasons.any_inefficacy))
-        .then(pl.lit("failed_inefficacy"))
-        .when(reason.is_in(reasons.intolerance))
-        .then(pl.lit("failed_intolerance"))
-        .when(reason.is_in(reasons.other))
-        .then(pl.lit("stopped_other"))
+        .when(told.is_not_null())
+        .then(told)
         .when(pl.col("presumed_from") <= date)
         .then(pl.lit("presumed_failed"))
         .when(pl.col("has_imputed_stop"))

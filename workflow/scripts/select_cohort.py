@@ -1,0 +1,14 @@
+"""Walk the selection criteria in their order, counting who leaves at each."""
+
+from d2tra import config, io, logs
+from d2tra.cohort import select_cohort
+
+if __name__ == "__main__":
+    logs.start(snakemake.log[0])
+    cohort = config.load_study(snakemake.input.study).cohort(snakemake.wildcards.cohort)
+    sites, given = snakemake.params.sites, snakemake.input
+    patients = io.read_sites(sites, given.valid, "patients")
+    courses, labels = io.read_sites(sites, given.courses), io.read_sites(sites, given.labels)
+    members, flow = select_cohort(cohort, patients, courses, labels)
+    io.write(members, snakemake.output.members)
+    io.write(flow, snakemake.output.flow)

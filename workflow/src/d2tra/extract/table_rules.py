@@ -1,0 +1,114 @@
+"""Rules of single tables: a patient's dates, laboratory results, the names of drugs, imaging findings."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Callable
+
+import polars as pl
+
+from d2tra.extract.cells import read_lab_results
+from d2tra.extract.findings import find
+from d2tra.extract.schemas import IMAGING_MEASURES, LAB_COLUMNS
+from d2tra.extract.site import SiteMapping
+
+Recogniser = Callable[[pl.Series, pl.Series], pl.DataFrame]
+Findings = list[pl.DataFrame]
+DRUG_RULES = {
+    "unknown": "unknown_drug", "two_molecules": "two_drugs", "look_alike": "look_alike_drug",
+    "atc_disagrees": "drug_and_code_differ",
+}  # fmt: skip
+
+
+def split_drugs(rows: pl.DataFrame, separators: list[str], recognise: Recogniser) -> pl.DataFrame:
+    """Returns one row per drug where the site declares what separates several drugs in one cell (`MTX/SSZ`).
+
+    Only texts that are no drug as they stand are split, so that `methotrexate s/c` stays whole; the ATC code of a
+    text that was split belongs to none of its parts and is left out.
+    """
+    if "atc_code" not in rows.columns:
+        rows = rows.with_columns(atc_code=pl.lit(None, dtype=pl.String))
+    for separator in separators:
+        problem = recognise(rows["drug"], rows["atc_code"])["problem"]
+        packed = problem.is_in(["unknown", "two_molecules"]) & rows["drug"].str.contains(
+            separator, literal=True
+        )
+        packed = packed.fill_null(False)
+        if packed.any():
+            parts = (
+                pl.when(packed).then(pl.col("drug").str.split(separator)).otherwise(pl.concat_list("drug"))
+            )
+            code = pl.when(~packed).then("atc_code")
+            rows = rows.with_columns(drug=parts, atc_code=code).explode("drug")
+            rows = rows.with_columns(pl.col("drug").str.strip_chars())
+            rows = rows.filter((pl.col("drug") != "").fill_null(True))
+    return rows
+
+
+def empty_patient_cells(typed: pl.DataFrame, cut: dt.date | None) -> tuple[pl.DataFrame, Findings]:
+    """Empties a sequence that occurs twice, in all its rows, and years, months and dates after the extract's cut."""
+    broken = {
+        "sequence": ("sequence_twice", pl.col("sequence").is_not_null() & pl.col("sequence").is_duplicated())
+    }
+    if cut:
+        broken["birth_year"] = ("after_cut", pl.col("birth_year") > cut.year)
+        broken["death_month"] = ("after_cut", pl.col("death_month") > f"{cut:%Y-%m}")
+        for name in ("symptom_onset_date", "diagnosis_date", "last_contact_date"):
+            broken[name] = ("after_cut", pl.col(name) > cut)
+    findings = [find(typed, "patients", name, rule, where) for name, (rule, where) in broken.items()]
+    emptied = [
+        pl.when(~where.fill_null(False)).then(pl.col(name)).alias(name) for name, (_, where) in broken.items()
+    ]
+    return typed.with_columns(emptied), findings
+
+
+def read_results(labs: pl.DataFrame, site: SiteMapping) -> tuple[pl.DataFrame, Findings]:
+    """Adds number and is_censored, fills upper limits with the declared ones; findings for what is no result."""
+    limits = {str(test): limit for test, limit in site.upper_limits.items()}
+    declared = (
+        pl.col("test").replace_strict(limits, default=None, return_dtype=pl.Float64)
+        if limits
+        else pl.lit(None)
+    )
+    labs = labs.with_columns(upper_limit=pl.coalesce("upper_limit", declared.cast(pl.Float64)))
+    labs = labs.with_columns(read_lab_results(labs, site.crp_unit, site.censored))
+    given = pl.col("value").is_not_null() & pl.col("test").is_not_null()
+    problem = {rule: given & (pl.col("problem") == rule) for rule in ("no_result", "no_unit", "unknown_unit")}
+    outside = pl.lit(False)
+    for test, column in LAB_COLUMNS.items():
+        outside |= (pl.col("test") == test) & ~pl.col("number").is_between(column.low, column.high)
+    findings = [
+        find(labs, "labs", "value", "own_unit", pl.col("has_own_unit")),
+        find(labs, "labs", "value", "no_result", problem["no_result"]),
+        find(labs, "labs", "unit", "no_unit", problem["no_unit"]),
+        find(labs, "labs", "unit", "unknown_unit", problem["unknown_unit"]),
+        find(labs, "labs", "value", "lab_out_of_range", outside),
+    ]
+    return labs.drop("problem", "has_own_unit"), findings
+
+
+def name_drugs(treatments: pl.DataFrame, recognise: Recogniser) -> tuple[pl.DataFrame, Findings]:
+    """Adds molecule, kind, mechanism; a finding for each drug that is not recognised, with the nearest spelling."""
+    known = recognise(treatments["drug"], treatments["atc_code"])
+    named = treatments.with_columns(known.select("molecule", "kind", "mechanism", "suggestion", "problem"))
+    nearest = pl.concat_str(pl.lit(" Nearest known spelling: "), "suggestion", pl.lit("."))
+    findings = [
+        find(named, "treatments", "drug", rule, pl.col("drug").is_not_null() & (pl.col("problem") == problem),
+             detail=nearest)
+        for problem, rule in DRUG_RULES.items()
+    ]  # fmt: skip
+    return named.drop("suggestion", "problem"), findings
+
+
+def check_imaging(imaging: pl.DataFrame) -> Findings:
+    """Findings for measures of another modality, and for values that the measure does not take."""
+    wrong, outside = pl.lit(False), pl.lit(False)
+    for measure, (modality, low, high, whole) in IMAGING_MEASURES.items():
+        this = pl.col("measure") == measure
+        wrong |= this & (pl.col("modality") != modality)
+        fits = pl.col("value").is_between(low, high)
+        outside |= this & ~(fits & (pl.col("value") == pl.col("value").round(0)) if whole else fits)
+    return [
+        find(imaging, "imaging", "modality", "wrong_modality", wrong),
+        find(imaging, "imaging", "value", "imaging_out_of_range", outside),
+    ]

@@ -1,0 +1,65 @@
+"""All numbers of a cohort: its tables, and the result files that are no table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import polars as pl
+
+from d2tra.config import Study
+from d2tra.definitions import load_definition
+from d2tra.models import load_model
+from d2tra.reproduction import load_published, other_readings, reproduce
+from d2tra.risk_factor_plan import load_plan
+from d2tra.tables import build_tables
+from d2tra.tables.prevalence import count_prevalence
+from d2tra.tables.results import Results
+from d2tra.tables.table import Table
+
+
+class Counted(NamedTuple):
+    """The tables, and prevalence.csv, reproduction.csv, readings.csv (no rows where nothing was published)."""
+
+    tables: list[Table]
+    prevalence: pl.DataFrame
+    reproduction: pl.DataFrame
+    readings: pl.DataFrame
+
+
+def count_results(
+    study: Study,
+    cohort: str,
+    analysis_set: pl.DataFrame,
+    flow: pl.DataFrame,
+    members: Mapping[str, pl.DataFrame],
+    policies: pl.DataFrame,
+    models: Mapping[str, pl.DataFrame],
+    synthetic: bool,
+) -> Counted:
+    """Returns every number of the cohort before disclosure control.
+
+    `members`: cohort → its members (site, patient_id), for the table that sets the cohorts side by side.
+    `policies`: site, patient_id, definition, criterion_3_policy, status. `models`: name → rows of models/<model>.csv.
+    """
+    counted = {name: count_prevalence(frame, policies, study.definitions) for name, frame in members.items()}
+    published = load_published(study.published) if study.published else None
+    reproduction = reproduce(analysis_set, published, cohort) if published else pl.DataFrame()
+    readings = other_readings(analysis_set, published, cohort) if published else pl.DataFrame()
+    results = Results(
+        study=study,
+        cohort=cohort,
+        plan=load_plan(),
+        definitions={name: load_definition(name) for name in study.definitions},
+        analysis_set=analysis_set,
+        flow=flow,
+        prevalence=counted[cohort],
+        by_cohort=counted,
+        models=models,
+        model_titles={name: load_model(name).title or name for name in models},
+        reproduction=reproduction,
+        readings=readings,
+        tests=tuple(study.cohort(cohort).tests),
+        synthetic=synthetic,
+    )
+    return Counted(build_tables(results), counted[cohort], reproduction, readings)
