@@ -72,12 +72,12 @@ def site_of(folder: Path, **declared: object) -> SiteMapping:
     )
 
 
-def harmonised(folder: Path, tables: dict[str, str], **declared: object) -> Harmonised:
-    return harmonise(site_of(write_extract(folder, **tables), **declared))
+def harmonised(folder: Path, extract: dict[str, str], **declared: object) -> Harmonised:
+    return harmonise(site_of(write_extract(folder, **extract), **declared))
 
 
-def validated(folder: Path, tables: dict[str, str], **declared: object) -> Validated:
-    site = site_of(write_extract(folder, **tables), **declared)
+def validated(folder: Path, extract: dict[str, str], **declared: object) -> Validated:
+    site = site_of(write_extract(folder, **extract), **declared)
     return validate_extract(harmonise(site), site, recognise_drugs)
 
 

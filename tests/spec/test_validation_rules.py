@@ -7,9 +7,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from extracts import CLEAN, counts, reasons, validated, with_row
 
 from d2tra.config import PROJECT, load_yaml
+from d2tra.extract.site import REQUIRED_TABLES
+from extracts import CLEAN, counts, reasons, validated, with_row
 
 # table | row added | column | rule | severity | offending value; the row is the last one of its table
 PLANTED = [
@@ -110,7 +111,8 @@ imaging ~ P1 | 2020-06-10 | ultrasound | power_doppler_grade | 3.0 |
 
 def _planted(table: str, row: str) -> dict[str, str]:
     width = CLEAN[table].strip().splitlines()[0].count("|")
-    return with_row(table, row + " | " * (width - row.count("|")))
+    extract = with_row(table, row + " | " * (width - row.count("|")))
+    return {name: extract[name] for name in {**dict.fromkeys(REQUIRED_TABLES), table: None}}
 
 
 def _pieces(line: str) -> list[str]:

@@ -136,10 +136,9 @@ def outcome(course: dict, courses: list[dict], t: dt.date) -> str | None:
         return "stopped_other"
     bts = [c for c in courses if is_bts(c["molecule"]) and c["start"] <= t]
     if is_bts(course["molecule"]):
-        for other in bts:
-            if other["molecule"] != course["molecule"]:
-                if course["stop"] - 30 * DAY <= other["start"] <= course["stop"] + 180 * DAY:
-                    return "presumed_failed"
+        others = [other["start"] for other in bts if other["molecule"] != course["molecule"]]
+        if any(course["stop"] - 30 * DAY <= start <= course["stop"] + 180 * DAY for start in others):
+            return "presumed_failed"
         return "stopped_other" if course["imputed"] else "unknown"
     if kind == "csdmard" and any(c["start"] > course["start"] for c in bts):
         return "presumed_failed"
@@ -416,7 +415,7 @@ def random_extract(seed: int, n_patients: int) -> dict[str, list[dict]]:
     extract: dict[str, list[dict]] = {t: [] for t in ("patients", "visits", "labs", "treatments", "imaging")}
     for number in range(n_patients):
         patient = f"P{number:04d}"
-        sparse = draw.choice([0.35, 0.7, 0.95])
+        sparse = draw.choice([0.35, 0.7, 0.95, 1])
         extract["patients"].append(
             {"patient_id": patient, "disease": "RA", "csdmard_contraindicated": some([True, False], 0.3)}
         )
@@ -458,12 +457,12 @@ def random_extract(seed: int, n_patients: int) -> dict[str, list[dict]]:
             ("synovitis", [0, 1]),
             ("sharp_van_der_heijde", [10.0, 14.0, 15.0, 15.1, 16.2]),
         ):
-            for _ in range(draw.choice([0, 0, 1, 3])):
+            for _ in range(draw.choice([0, 0, 1, 4])):
                 extract["imaging"].append(
                     {
                         "patient_id": patient,
                         "imaging_date": start
-                        + (draw.choice(days) + draw.choice([-456, -365, -1, 0, 0, 91])) * DAY,
+                        + (draw.choice(days[-2:]) + draw.choice([-456, -365, -1, 0, 0, 91])) * DAY,
                         "modality": {"p": "ultrasound", "o": "mri", "s": "mri"}[measure[0]]
                         if measure != "sharp_van_der_heijde"
                         else "xray",

@@ -21,7 +21,7 @@ def shown(cell):
 
 
 def test_a_proportion_shows_the_count_first_then_percent_and_wilson_limits():
-    # R: binom::binom.wilson(12, 95): 0.0738, 0.2083 (also clinical reference, section 3, row 1)
+    # Clinical reference, section 3, row 1: 7.4-20.8
     assert shown(proportion_cell("Met", "All", 12, 95)) == "12/95 (12.6 %; 7.4–20.8)"
 
 

@@ -98,6 +98,8 @@ def test_a_cohort_with_no_printed_numbers_gives_an_empty_table_with_the_same_col
     assert empty.height == 0
     assert empty.schema == reproduce(analysis_set(), PUBLISHED, "audit").schema
     assert other_readings(analysis_set(), PUBLISHED, "extension").height == 0
+    assert reproduce(analysis_set(), None, "audit").equals(empty)
+    assert other_readings(analysis_set(), None, "audit").height == 0
 
 
 def one_statement(published, implied, count, points=1.2):

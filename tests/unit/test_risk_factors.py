@@ -336,7 +336,7 @@ COUNTS = frame("""
 """)
 
 
-def assembled(baseline):
+def assembled(baseline, leave_out=()):
     tables = {
         "patients": complete(PATIENTS, "patients"), "visits": complete(VISITS, "visits"),
         "diagnoses": diagnosed(("M79.7", "2015-01-01")), "courses": COURSES, "labels": LABELS, "audit_counts": COUNTS,
@@ -351,6 +351,7 @@ def assembled(baseline):
         A          | 2013-01-01 | bdmard  | humira |
         A          | 2013-02-01 | bdmard  | Enbrel | unknown
     """)
+    tables = {name: rows for name, rows in tables.items() if name not in leave_out}
     return assemble_analysis_set(MEMBERS, {"north": tables}, study(baseline))
 
 
@@ -370,6 +371,12 @@ def test_with_an_earlier_baseline_the_factors_at_the_index_date_stand_beside_tho
     described = at_index(found)
     assert described["fibromyalgia"].item() is True
     assert set(described.columns) == set(assembled("index").columns)
+
+
+def test_a_site_without_treatments_leaves_its_drugs_unknown_whatever_its_courses_say():
+    found = assembled("index", leave_out=["treatments"])
+    assert found["n_dmards_tried"].item() is None
+    assert found["first_mechanism"].item() is None
 
 
 def test_every_factor_is_a_typed_column_even_where_nothing_is_known():
@@ -392,7 +399,7 @@ def test_a_table_row_that_is_no_characteristic_is_named_with_the_nearest_one():
 
 def test_a_factor_made_of_one_written_below_it_is_refused_by_name():
     factors = [PLAN.factors["obese"], PLAN.factors["bmi_kg_m2"]]
-    with pytest.raises(StudyError, match="'obese'.*bmi_kg_m2"):
+    with pytest.raises(StudyError, match=r"'obese'.*bmi_kg_m2"):
         derive_factors(factors, at(), {"patients": complete(PATIENTS, "patients")}, True)
 
 

@@ -132,7 +132,10 @@ def test_other_encodings_are_read_when_declared(tmp_path: Path) -> None:
         (b"PK\x03\x04\x00\xff", ["labs.csv", "workbook"]),
         (b"", ["labs.csv", "empty"]),
         (b"\xef\xbb\xbf\n \n", ["labs.csv", "empty"]),
-        (b",,\n1,2,3\n", ["labs.csv", "column 1", "no header"]),
+        (b",,\n1,2,3\n", ["labs.csv", "row 1 holds no header"]),
+        (b"\nid,crp\n1,2\n", ["labs.csv", "row 1 holds no header", "header_row"]),
+        (b"id,,crp\n1,2,3\n", ["labs.csv", "column 2", "no header"]),
+        (b'"id\n1,2\n', ["labs.csv", "row 1", "quotation mark"]),
         (b"id,crp\np1,3\np2\np3\n", ["labs.csv", "row 3", "1 cells", "header has 2", "2 such rows"]),
         (b"id,crp\np1,3\np2,4,5\n", ["labs.csv", "row 3", "3 cells"]),
         (b'id,crp\np1,"3, x"\np2\n', ["labs.csv", "row 3"]),
@@ -149,6 +152,10 @@ def test_a_file_that_is_no_table_stops_in_plain_words(
     message = complaint(tmp_path, content)
     for part in says:
         assert part in message
+
+
+def test_a_header_row_behind_the_end_is_no_header(tmp_path: Path) -> None:
+    assert "row 9 holds no header" in complaint(tmp_path, "id\n1\n", header_row=9)
 
 
 def test_an_unknown_encoding_is_named(tmp_path: Path) -> None:

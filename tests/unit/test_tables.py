@@ -56,7 +56,7 @@ MODEL = frame("""
     eular_2021 | fibromyalgia   | false  | false     | 5 | 1        | firth  | 1          |        |         |         | reference | 1
     eular_2021 | fibromyalgia   | true   | false     | 1 | 1        | firth  | 9.0        | 0.3    | 1500.0  | 0.2     | separated | 1
     eular_2021 | age_at_baseline| per 10 |           | 6 | 3        | firth  | 2.5        | 0.9    | 20.0    | 0.05    |           | 3
-    eular_2021 | sex            |        |           |   |          |        |            |        |         |         | not fitted: no events | 
+    eular_2021 | sex            |        |           |   |          |        |            |        |         |         | not fitted: no events |
     other      | obese          | true   | false     | 3 | 2        | firth  | 77.0       | 0.35   | 150.0   | 0.24    |           | 1
 """)  # fmt: skip
 
@@ -86,6 +86,10 @@ def results(**changes):
         analysis_set=members,
         flow=FLOW,
         prevalence=count_prevalence(members, POLICIES, ["eular_2021"]),
+        by_cohort={
+            "audit": count_prevalence(members, POLICIES, ["eular_2021"]),
+            "nobody": count_prevalence(members.head(0), POLICIES, ["eular_2021"]),
+        },
         models={"univariable": MODEL},
         model_titles={"univariable": "Univariable"},
     )
@@ -163,19 +167,21 @@ def test_tests_of_significance_stand_only_where_the_cohort_declares_them():
     assert "p" not in TABLES["table_1"](results()).cells["column"].to_list()
     assert "p" not in TABLES["d2t_characteristics"](results()).cells["column"].to_list()
     declared = TABLES["table_1"](results(tests=("fisher",)))
-    # R: fisher.test(matrix(c(2, 1, 1, 3), 2))$p.value = 0.4857143
-    assert cell(declared, "Obese (BMI 30 or above)", "p")["estimate"] == pytest.approx(0.485714285714286)
+    # By hand: tables with margins 3, 4 and 3, 4 have probabilities 4, 18, 12, 1 of 35; 2/3 v 1/4 is the third
+    assert cell(declared, "Obese (BMI 30 or above)", "p")["estimate"] == pytest.approx(17 / 35)
     assert cell(declared, "Age, years", "p")["estimate"] is None  # Mann–Whitney was not declared
     assert any("Fisher" in note for note in declared.footnotes)
     audit = TABLES["d2t_characteristics"](results(tests=("fisher",)))
-    assert cell(audit, "Obese (BMI 30 or above)", "p")["estimate"] == pytest.approx(0.485714285714286)
+    assert cell(audit, "Obese (BMI 30 or above)", "p")["estimate"] == pytest.approx(17 / 35)
 
 
 def test_the_characteristics_of_the_met_stand_beside_the_others_with_newcombe_s_difference():
     table = TABLES["d2t_characteristics"](results())
     found = cell(table, "Obese (BMI 30 or above)", "Difference, percentage points (95 % CI)")
-    # 2/3 − 1/4; Newcombe 1998, method 10, from the Wilson limits 0.2077–0.9385 and 0.0456–0.6994
-    assert (found["estimate"], found["low"], found["high"]) == pytest.approx((41.6667, -22.5, 75.7), abs=0.1)
+    # By hand, 2/3 − 1/4: Newcombe 1998, method 10, from the Wilson limits 0.2077–0.9385 and 0.0456–0.6994
+    assert (found["estimate"], found["low"], found["high"]) == pytest.approx(
+        (41.667, -22.57, 75.68), abs=0.02
+    )
     assert found["smallest"] == 1
     assert any(note.startswith("Descriptive: ") for note in table.footnotes)
 
@@ -214,7 +220,7 @@ def test_prevalence_has_bounds_for_the_not_assessable_and_a_complete_case_share(
     assert (unknown["n"], unknown["n_met"], unknown["n_not_met"], unknown["n_not_assessable"]) == (4, 1, 2, 1)
     assert (unknown["percent"], unknown["lower_bound"], unknown["upper_bound"]) == (25, 25, 50)
     assert unknown["percent_complete_case"] == pytest.approx(100 / 3)
-    # R: binom::binom.wilson(1, 4)
+    # By hand: (1 + z²/2 ± z √(1 · 3/4 + z²/4)) / (4 + z²), z = 1.959964
     assert (unknown["ci_low"], unknown["ci_high"]) == pytest.approx((4.558726, 69.935806), abs=1e-5)
 
 
@@ -243,6 +249,12 @@ def test_the_four_policies_stand_side_by_side():
     row = table.cells["row"][0]
     assert cell(table, row, "Unknown (unknown)", "met")["n"] == 1
     assert cell(table, row, "Criterion 3 dropped (ignore)", "met")["n"] == 2
+
+
+def test_the_cohorts_of_a_study_stand_one_below_the_other_and_an_empty_one_is_left_out():
+    table = TABLES["prevalence_by_cohort"](results())
+    assert table.cells["row"].unique().to_list() == ["audit"]
+    assert cell(table, "audit", "Upper bound (not assessable counted as met)")["n"] == 2
 
 
 def test_the_flow_shows_who_was_left_out_and_who_remains():
@@ -360,8 +372,8 @@ def test_the_standardised_difference_of_means_uses_the_mean_of_both_variances():
 def test_the_standardised_difference_of_a_category_takes_all_its_levels_together():
     first = pl.Series(["never"] * 50 + ["former"] * 30 + ["current"] * 20)
     second = pl.Series(["never"] * 70 + ["former"] * 20 + ["current"] * 10)
-    # By hand, Yang & Dalton 2012: d = (0.1, 0.1), S = ((0.185, -0.04), (-0.04, 0.125))
-    assert standardised_difference(first, second, CATEGORY) == pytest.approx(0.4236, abs=5e-5)
+    # By hand, Yang & Dalton 2012: d = (0.1, 0.1), S = ((0.185, −0.04), (−0.04, 0.125)); d'S⁻¹d = 0.0039 / 0.021525
+    assert standardised_difference(first, second, CATEGORY) == pytest.approx((0.0039 / 0.021525) ** 0.5)
 
 
 @pytest.mark.parametrize(("first", "second", "difference"), [
@@ -379,8 +391,8 @@ def test_a_standardised_difference_without_a_spread_is_not_estimable(first, seco
 def test_a_mann_whitney_test_needs_to_be_declared_and_needs_two_groups():
     first, second = pl.Series([1.0, 2.0, 3.0, 3.0]), pl.Series([3.0, 4.0, 5.0, 6.0])
     assert p_value(first, second, NUMBER, ()) is None
-    # R: wilcox.test(c(1, 2, 3, 3), c(3, 4, 5, 6), exact = FALSE)$p.value
-    assert p_value(first, second, NUMBER, ("mann_whitney",)) == pytest.approx(0.0591, abs=5e-4)
+    # By hand: U = 1 of 16, tie-corrected variance 80/7, continuity 0.5: z = 6.5 / √(80/7) = 1.92272
+    assert p_value(first, second, NUMBER, ("mann_whitney",)) == pytest.approx(0.0545145, abs=1e-6)
     assert p_value(first, pl.Series([], dtype=pl.Float64), NUMBER, ("mann_whitney",)) is None
 
 

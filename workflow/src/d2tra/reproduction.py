@@ -74,24 +74,27 @@ def load_published(path: str | Path) -> Published:
     return parse(Published, load_yaml(path), path)
 
 
-def reproduce(analysis_set: pl.DataFrame, published: Published, cohort: str) -> pl.DataFrame:
-    """Returns one row per printed statement of the cohort, in the order printed; none where it has no printed number.
+def reproduce(analysis_set: pl.DataFrame, published: Published | None, cohort: str) -> pl.DataFrame:
+    """Returns one row per printed statement of the cohort, in the order printed; none where nothing of it was
+    printed (or `published` is None).
 
     statement, published (percent), implied_numerator, numerator, denominator, computed (percent, full precision, null
     without a denominator), agrees (numerator and denominator as implied, and the percentage within the agreement of
     `published`), note, implied_denominator. Characteristics are those at the index date. A patient of whom a
     characteristic is not known stays in the denominator and is counted in the note.
     """
-    section = published.cohorts.get(cohort)
+    section = published.cohorts.get(cohort) if published else None
+    if published is None or section is None:
+        return pl.DataFrame(schema=REPRODUCTION)
     described = at_index(analysis_set)
-    rows = [_row(described, s, section, published.agreement) for s in section.statements] if section else []
+    rows = [_row(described, statement, section, published.agreement) for statement in section.statements]
     return pl.DataFrame(rows, schema=REPRODUCTION)
 
 
-def other_readings(analysis_set: pl.DataFrame, published: Published, cohort: str) -> pl.DataFrame:
+def other_readings(analysis_set: pl.DataFrame, published: Published | None, cohort: str) -> pl.DataFrame:
     """Returns one row per other reading of a statement: statement, reading, numerator, denominator, computed (percent),
     note (why it is not computed, or how many patients it is not known of)."""
-    section = published.cohorts.get(cohort)
+    section = published.cohorts.get(cohort) if published else None
     if section is None:
         return pl.DataFrame(schema=READINGS)
     described = at_index(analysis_set)

@@ -45,7 +45,9 @@ def assemble_analysis_set(
     """
     factors = list(load_plan().factors.values()) if factors is None else factors
     frames = []
-    for site, tables in sites.items():
+    for site, given in sites.items():
+        # Without treatments nothing is known of any drug: no course is not "no drug".
+        tables = {name: rows for name, rows in given.items() if name != "courses" or "treatments" in given}
         of_site = members.filter(pl.col("site") == site).sort("patient_id")
         dated = of_site.select("site", "patient_id", "sequence", _baseline_date(study.baseline), "index_date")
         counts = tables["audit_counts"].select(*AUDIT_COUNTS)

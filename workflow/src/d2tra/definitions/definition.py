@@ -144,13 +144,20 @@ class _References:
             raise StudyError(
                 f"{self.where}: {reference!r} goes round in a circle ({' → '.join((*self.above, other))})."
             )
-        known = _load(other, self.above, self.files).listed if other else self.known
+        known = self._load_other(other) if other else self.known
         if name not in known:
             raise StudyError(
                 f"{self.where}: no criterion {name!r} {f'in {other}' if other else 'above this line'}"
                 f"{nearest(name, known)} Known: {', '.join(known) or 'none'}."
             )
         return known[name]
+
+    def _load_other(self, other: str) -> dict[str, Criterion]:
+        try:
+            find("definitions", other)
+        except StudyError as problem:
+            raise StudyError(f"{self.where}: {problem}") from None
+        return _load(other, self.above, self.files).listed
 
 
 def _check_optional(definition: Definition, where: str) -> None:

@@ -116,7 +116,8 @@ def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) 
     """
     courses = facts.bts_courses()
     steps = pl.concat(
-        courses.select("patient_id", evaluation_date=pl.col(name)) for name in ("start_date", "stop_date")
+        courses.select("patient_id", evaluation_date=pl.col(name))
+        for name in ("start_date", "course_stop_date")
     )
     steps = steps.drop_nulls().unique(maintain_order=True).sort(KEY)
     failed, presumed = counting.failed(), pl.col("outcome") == "presumed_failed"

@@ -217,7 +217,7 @@ def _with_suppression(visits: pl.DataFrame, courses: pl.DataFrame | None) -> pl.
         .select(
             "patient_id",
             suppressed_from="start_date",
-            suppressed_until=pl.col("stop_date").fill_null(FAR_FUTURE).cum_max().over("patient_id"),
+            suppressed_until=pl.col("course_stop_date").fill_null(FAR_FUTURE).cum_max().over("patient_id"),
         )
     )
     at_visits = latest(

@@ -52,6 +52,10 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
     """
     label = source_label(path, source)
     _, header, cells = _sheet(path, source)
+    if not any(header):
+        raise StudyError(
+            f"{label}: row {source.header_row} holds no header. Is it empty? Else say `header_row:` in the mapping."
+        )
     named: dict[str, int] = {}
     for number, (name, column) in enumerate(zip(header, cells.columns, strict=True), start=1):
         if not name and cells[column].null_count() < cells.height:
@@ -65,10 +69,6 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
             )
         if name:
             named[name] = number
-    if not named:
-        raise StudyError(
-            f"{label}: row {source.header_row} holds no header. Is it empty? Else say `header_row:` in the mapping."
-        )
     if "source_row" in named:
         raise StudyError(f"{label}: a column is named 'source_row', a name this program needs. Rename it.")
     columns = [pl.col(cells.columns[number - 1]).alias(name) for name, number in named.items()]
@@ -186,12 +186,14 @@ def _delimited(path: Path, source: TableSource) -> Sheet:
         lines_above = first_rows.line_num
         header = next(first_rows, [])
     except csv.Error:
-        above, lines_above, header = [], 0, []
+        above, lines_above, header = [], 0, ["unreadable"]
     titles = pl.DataFrame(
         {f"column {i}": cells for i, cells in enumerate(itertools.zip_longest(*above), start=1)}
     ).cast(pl.String)
     start = sum(len(line.encode()) for line in itertools.islice(_lines(content), lines_above))
     content = content[start:]
+    if not any(map(str.strip, header)):
+        return Sheet(titles, [], pl.DataFrame())
     try:
         cells = pl.read_csv(content, has_header=False, infer_schema=False, separator=delimiter)
         whole = cells.width == len(header) and _is_even(content, cells, delimiter)

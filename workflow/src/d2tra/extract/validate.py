@@ -322,6 +322,11 @@ def _stop_where_too_many(accounting: pl.DataFrame, quarantine: pl.DataFrame, sit
 
 
 def _reasons(findings: pl.DataFrame) -> str:
-    """How often each rule was broken, in which column, the most frequent first."""
-    counted = findings.group_by("column", "rule", maintain_order=True).len().sort("len", descending=True)
-    return ", ".join(f"{n} × {rule.replace('_', ' ')} ({column})" for column, rule, n in counted.rows())
+    """How often each rule was broken, in which column, first where; the most frequent first."""
+    where = pl.concat_str("source", pl.lit(" row "), "source_row").first()
+    counted = findings.group_by("column", "rule", maintain_order=True).agg(n=pl.len(), where=where)
+    counted = counted.sort("n", descending=True, maintain_order=True)
+    return ", ".join(
+        f"{n} × {rule.replace('_', ' ')} ({column}, first in {where})"
+        for column, rule, n, where in counted.rows()
+    )

@@ -104,6 +104,14 @@ def fit_models(
     )
 
 
+def fit_every_outcome(
+    analysis_set: pl.DataFrame, model: ModelPlan, definitions: Sequence[str], *, seed: int | None = None
+) -> tuple[pl.DataFrame, dict[str, Any]]:
+    """Returns the rows of models/<model>.csv for all its outcomes, and models/<model>_fit.json: outcome → facts."""
+    fitted = {name: fit_models(analysis_set, model, name, seed=seed) for name in model.outcomes_among(definitions)}
+    return pl.concat([rows for rows, _ in fitted.values()]), {name: facts for name, (_, facts) in fitted.items()}
+
+
 def _fit_or_say_why(data: pl.DataFrame, outcome: str, factors: list[Factor], model: ModelPlan) -> Fitted:
     names = [factor.name for factor in factors]
     for name in names:

@@ -10,7 +10,7 @@ from d2tra.tables.drug_history import drug_history_by_severity
 from d2tra.tables.flow import selection_flow
 from d2tra.tables.missingness import missingness
 from d2tra.tables.odds_ratios import odds_ratios
-from d2tra.tables.prevalence import prevalence, prevalence_by_policy
+from d2tra.tables.prevalence import prevalence, prevalence_by_cohort, prevalence_by_policy
 from d2tra.tables.reproduction import other_readings, reproduction
 from d2tra.tables.results import Results
 from d2tra.tables.table import Table, read_tables, write_tables
@@ -23,6 +23,7 @@ TABLES: dict[str, Callable[[Results], Table]] = {
         table_1,
         prevalence,
         prevalence_by_policy,
+        prevalence_by_cohort,
         d2t_characteristics,
         drug_history_by_severity,
         odds_ratios,

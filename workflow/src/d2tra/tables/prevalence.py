@@ -13,6 +13,8 @@ from d2tra.tables.results import POLICIES, SYNTHETIC, WILSON, Results
 from d2tra.tables.table import Table
 
 KEYS = ["definition", "criterion_3_policy"]
+MET = "Met"
+UPPER = "Upper bound (not assessable counted as met)"
 PREVALENCE = [
     *KEYS,
     "n",
@@ -72,10 +74,10 @@ def prevalence(results: Results) -> Table:
         row = _row(results, name)
         unknown = counted["n_not_assessable"]
         cells += [
-            proportion_cell(row, "Met", met, n),
+            proportion_cell(row, MET, met, n),
             count_cell(row, "Not met", counted["n_not_met"]),
             count_cell(row, "Not assessable", unknown),
-            proportion_cell(row, "Upper bound (not assessable counted as met)", met + unknown, n),
+            proportion_cell(row, UPPER, met + unknown, n),
             proportion_cell(row, "Complete cases", met, n - unknown),
             count_cell(
                 row,
@@ -111,6 +113,25 @@ def prevalence_by_policy(results: Results) -> Table:
     )
     title = f"Prevalence by what is taken of a criterion 3 that is not recorded, cohort {results.cohort}"
     return Table("prevalence_by_policy", title, as_cells(cells), notes)
+
+
+def prevalence_by_cohort(results: Results) -> Table:
+    """Returns the primary definition's prevalence in every cohort of the study, under the study's policy."""
+    policy = results.study.if_criterion_3_unrecorded
+    cells: list[Cell] = []
+    for cohort, counted in results.by_cohort.items():
+        of_primary = counted.filter(definition=results.primary, criterion_3_policy=policy).filter(
+            pl.col("n") > 0
+        )
+        for found in of_primary.iter_rows(named=True):
+            cells += [
+                proportion_cell(cohort, MET, found["n_met"], found["n"]),
+                count_cell(cohort, "Not met", found["n_not_met"]),
+                count_cell(cohort, "Not assessable", found["n_not_assessable"]),
+                proportion_cell(cohort, UPPER, found["n_met"] + found["n_not_assessable"], found["n"]),
+            ]
+    title = f"Prevalence of {results.definitions[results.primary].title} in each cohort"
+    return Table("prevalence_by_cohort", title, as_cells(cells), results.footnotes(WILSON))
 
 
 def _optional_notes(results: Results) -> list[str]:

@@ -42,7 +42,7 @@ WILSON = "Percentages with Wilson 95 % confidence intervals."
 class Results:
     """One cohort's numbers. `models`: name → rows of models/<model>.csv; `model_titles`: name → column heading.
 
-    `prevalence`: see `d2tra.tables.prevalence`. `tests`: those that the cohort declares for its descriptive tables.
+    `prevalence`: of this cohort, see `d2tra.tables.prevalence`; `by_cohort`: of every cohort of the study. `tests`: those that the cohort declares for its descriptive tables.
     """
 
     study: Study
@@ -52,6 +52,7 @@ class Results:
     analysis_set: pl.DataFrame
     flow: pl.DataFrame
     prevalence: pl.DataFrame
+    by_cohort: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     models: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     model_titles: Mapping[str, str] = field(default_factory=dict)
     reproduction: pl.DataFrame | None = None

@@ -248,33 +248,32 @@ def _with_next_drug(courses: pl.DataFrame, rules: ExposureRules) -> pl.DataFrame
 def _as_at(courses: pl.DataFrame, date: pl.Expr, rules: ExposureRules) -> pl.DataFrame:
     """Sets stop_date, stop_reason, outcome and failure_type to what they were at a date on or after the start."""
     stopped = (pl.col("course_stop_date") <= date).fill_null(False)
-    outcome, n_days = _outcome(date, stopped, rules), _days(pl.col("start_date"), pl.col("course_stop_date"))
     reason, reasons = pl.col("course_stop_reason"), rules.stop_reasons
-    early = reason.is_in(reasons.inefficacy) & (n_days <= rules.primary_failure_days.up_to)
-    primary = reason.is_in(reasons.primary_inefficacy) | early
+    early = _days(pl.col("start_date"), pl.col("course_stop_date")) <= rules.primary_failure_days.up_to
+    primary = reason.is_in(reasons.primary_inefficacy) | (reason.is_in(reasons.inefficacy) & early)
+    failure_type = pl.when(primary).then(pl.lit("primary")).otherwise(pl.lit("secondary"))
     return courses.with_columns(
         stop_date=pl.when(stopped).then("course_stop_date"),
         stop_reason=pl.when(stopped).then("course_stop_reason"),
-        outcome=outcome,
-        failure_type=pl.when(outcome == "failed_inefficacy").then(
-            pl.when(primary).then(pl.lit("primary")).otherwise(pl.lit("secondary"))
-        ),
-    )
+        outcome=_outcome(date, stopped, rules),
+    ).with_columns(failure_type=pl.when(pl.col("outcome") == "failed_inefficacy").then(failure_type))
 
 
 def _outcome(date: pl.Expr, stopped: pl.Expr, rules: ExposureRules) -> pl.Expr:
-    told = pl.col("course_stop_reason").replace_strict(
-        rules.stop_reasons.outcomes(), default=None, return_dtype=pl.String
-    )
-    shortest, n_days = rules.min_exposure_days, _days(pl.col("start_date"), pl.col("course_stop_date"))
+    reason, reasons, shortest = pl.col("course_stop_reason"), rules.stop_reasons, rules.min_exposure_days
+    n_days = _days(pl.col("start_date"), pl.col("course_stop_date"))
     needs_exposure = pl.col("kind").is_in(BTS_KINDS) & ~pl.col("molecule").is_in(shortest.not_for)
+    too_short = needs_exposure & (n_days < shortest.at_least)
+    inefficacy = pl.when(too_short).then(pl.lit("too_short")).otherwise(pl.lit("failed_inefficacy"))
     return (
         pl.when(~stopped)
         .then(pl.lit("ongoing"))
-        .when((told == "failed_inefficacy") & needs_exposure & (n_days < shortest.at_least))
-        .then(pl.lit("too_short"))
-        .when(told.is_not_null())
-        .then(told)
+        .when(reason.is_in(reasons.any_inefficacy))
+        .then(inefficacy)
+        .when(reason.is_in(reasons.intolerance))
+        .then(pl.lit("failed_intolerance"))
+        .when(reason.is_in(reasons.other))
+        .then(pl.lit("stopped_other"))
         .when(pl.col("presumed_from") <= date)
         .then(pl.lit("presumed_failed"))
         .when(pl.col("has_imputed_stop"))

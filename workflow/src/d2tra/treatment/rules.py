@@ -67,14 +67,6 @@ class StopReasons(Closed):
     def any_inefficacy(self) -> list[str]:
         return [*self.primary_inefficacy, *self.secondary_inefficacy, *self.inefficacy]
 
-    def outcomes(self) -> dict[str, str]:
-        """Returns the outcome that each reason tells of; one that is not told has none."""
-        return (
-            dict.fromkeys(self.any_inefficacy, "failed_inefficacy")
-            | dict.fromkeys(self.intolerance, "failed_intolerance")
-            | dict.fromkeys(self.other, "stopped_other")
-        )
-
     def all(self) -> list[str]:
         """Returns every word that a stop_reason may be."""
         return [*self.any_inefficacy, *self.intolerance, *self.other, *self.not_told]
