@@ -36,10 +36,10 @@ def test_a_proportion_at_its_ends_and_of_nobody_is_still_readable(n, total, text
 
 @pytest.mark.parametrize(("cell", "text"), [
     (count_cell("Patients", "All", 95), "95"),
-    (value_cell("median_iqr", "Age", "All", 54.25, (45.0, 62.5)), "54.3 [45.0–62.5]"),
-    (value_cell("mean_sd", "Age", "All", 54.25, (9.96, None)), "54.3 (10.0)"),
-    (value_cell("estimate", "Obese", "OR", 3.527, (0.9799, 12.72)), "3.53 (0.98–12.72)"),
-    (value_cell("estimate", "Obese", "Difference", -3.2, (-10.25, 4.0)), "−3.20 (−10.25 to 4.00)"),
+    (value_cell("median_iqr", "Age", "All", 54.25, 45.0, 62.5), "54.3 [45.0–62.5]"),
+    (value_cell("mean_sd", "Age", "All", 54.25, 9.96, None), "54.3 (10.0)"),
+    (value_cell("estimate", "Obese", "OR", 3.527, 0.9799, 12.72), "3.53 (0.98–12.72)"),
+    (value_cell("estimate", "Obese", "Difference", -3.2, -10.25, 4.0), "−3.20 (−10.25 to 4.00)"),
     (value_cell("estimate", "Obese", "OR", 2.0), "2.00"),
     (value_cell("number", "Obese", "Standardised difference", 0.125), "0.13"),
     (value_cell("number", "Printed", "Printed", 66.0), "66"),
@@ -55,6 +55,10 @@ def test_each_kind_of_cell_is_shown_in_its_own_way(cell, text):
 
 def test_a_cell_emptied_by_disclosure_control_says_so_whatever_it_holds():
     assert shown({**text_cell("Agrees", "Agrees", "yes"), "note": "suppressed"}) == "[suppressed]"
+
+
+def test_a_proportion_without_its_numbers_is_an_empty_cell():
+    assert shown({**proportion_cell("Met", "All", 1, 2), "n": None, "total": None, "estimate": None}) == "–"
 
 
 @pytest.mark.parametrize(("value", "places", "text"), [

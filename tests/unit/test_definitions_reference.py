@@ -3,13 +3,14 @@
 import polars as pl
 import pytest
 import reference_label as reference
+from random_patients import random_extract
 
 from d2tra.definitions import POLICIES, label
 
 
 @pytest.mark.parametrize(("seed", "policy"), list(enumerate(POLICIES)), ids=POLICIES)
 def test_labels_and_evidence_equal_those_of_the_reference(seed, policy):
-    rows = reference.random_extract(seed, 100)
+    rows = random_extract(seed, 150)
     extract = {table: pl.DataFrame(records, infer_schema_length=None) for table, records in rows.items()}
     extract["labs"] = extract["labs"].with_columns(pl.col("value").cast(pl.String))
     labels, evidence = label(extract, "eular_2021", {"if_criterion_3_unrecorded": policy})

@@ -39,6 +39,13 @@ pathvars:
     private=f"results/{STUDY.name}/private",
 
 
+wildcard_constraints:
+    site="[^/]+",
+    cohort="[^/]+",
+    profile="[^/]+",
+    place="internal|release",
+
+
 onstart:
     io.make_private(f"results/{STUDY.name}/private")
 

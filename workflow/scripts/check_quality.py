@@ -1,8 +1,7 @@
 """List what is implausible, incomplete or contradictory in the valid tables."""
 
-from d2tra.extract.quality import check_quality
-
 from d2tra import io, logs
+from d2tra.extract.quality import check_quality
 from d2tra.extract.site import load_site
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
 """Stop if the extract holds identifiers of patients."""
 
-from d2tra.extract.screen import raise_if_identifiers, screen_extract
-
 from d2tra import io, logs
+from d2tra.extract.screen import raise_if_identifiers, screen_extract
 from d2tra.extract.site import load_site
 
 if __name__ == "__main__":

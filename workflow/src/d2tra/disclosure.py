@@ -87,6 +87,7 @@ def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     tidy = released.with_columns(pl.col("estimate", "low", "high").fill_nan(None))
     return tidy.with_columns(
         *[pl.when(hidden).then(None).otherwise(pl.col(name)).alias(name) for name in numbers],
+        text=pl.when(~hidden).then("text"),
         note=pl.when(hidden).then(pl.lit(SUPPRESSED)).otherwise(pl.col("note")),
         smallest=pl.lit(None, pl.Int64),
     )

@@ -38,9 +38,9 @@ def read_sites(sites: Sequence[str], paths: Sequence[str | Path], table: str | N
     return pl.concat(frames)
 
 
-def read_folder(folder: str | Path, ending: str = ".parquet") -> dict[str, pl.DataFrame]:
-    """Returns every table of a folder by its stem, sorted; a table that the site does not have is no key."""
-    return {path.stem: read(path) for path in sorted(Path(folder).glob(f"*{ending}"))}
+def read_folder(folder: str | Path) -> dict[str, pl.DataFrame]:
+    """Returns every .parquet of a folder by its stem, sorted; a table that the site does not have is no key."""
+    return {path.stem: pl.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))}
 
 
 def write(frame: pl.DataFrame, path: str | Path) -> None:

@@ -41,7 +41,7 @@ def audit_counts(
     if facts.courses is None:
         tried = facts.index_dates.select("patient_id", n_bts_tried=pl.lit(None, dtype=pl.Int64))
     else:
-        started = facts.bts_courses().join(facts.index_dates, on="patient_id")
+        started = facts.bts_courses.join(facts.index_dates, on="patient_id")
         tried = (
             started.filter(pl.col("start_date") <= pl.col("evaluation_date"))
             .group_by("patient_id", maintain_order=True)

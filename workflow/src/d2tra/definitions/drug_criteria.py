@@ -48,7 +48,7 @@ class FailedMechanisms(CountsFailures):
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         if facts.courses is None:
             return judged.with_columns(reason=pl.lit(NO_TREATMENTS))["reason"]
-        courses = outcome_at(facts.bts_courses(), judged.select(KEY))
+        courses = outcome_at(facts.bts_courses, judged.select(KEY))
         failed = courses.filter(self.failed())
         others = courses.filter(self.possibly_failed()).join(failed, on=[*KEY, "mechanism"], how="anti")
         counted = text(
@@ -110,35 +110,22 @@ class CsdmardsBeforeBts(Leaf):
 
 def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
     """Returns `dates` (sorted) with, as at each date: n_mechanisms, n_drugs, n_presumed (failed courses that are
-    presumed so), n_mechanisms_recorded (without those), n_mechanisms_possible (failed or possibly failed).
-
-    What is known of the drugs changes only on days on which a course starts or stops: those days are judged.
-    """
-    courses = facts.bts_courses()
-    steps = pl.concat(
-        courses.select("patient_id", evaluation_date=pl.col(name))
-        for name in ("start_date", "course_stop_date")
-    )
-    steps = steps.drop_nulls().unique(maintain_order=True).sort(KEY)
-    failed, presumed = counting.failed(), pl.col("outcome") == "presumed_failed"
-    mechanism = pl.col("mechanism")
+    presumed so), n_mechanisms_recorded (without those), n_mechanisms_possible (failed or possibly failed)."""
+    mechanism, failed, presumed = pl.col("mechanism"), pl.col("is_failed"), pl.col("outcome") == "presumed_failed"
     counts = (
-        outcome_at(courses, steps)
-        .filter(counting.possibly_failed())
+        facts.bts_outcomes.with_columns(is_failed=counting.failed(), is_possible=counting.possibly_failed())
         .group_by(KEY, maintain_order=True)
         .agg(
             n_mechanisms=mechanism.filter(failed).n_unique(),
             n_drugs=pl.col("molecule").filter(failed).n_unique(),
             n_presumed=(failed & presumed).sum(),
             n_mechanisms_recorded=mechanism.filter(failed & ~presumed).n_unique(),
-            n_mechanisms_possible=mechanism.n_unique(),
+            n_mechanisms_possible=mechanism.filter("is_possible").n_unique(),
         )
+        .rename({"evaluation_date": "changed_on"})
     )
-    steps = steps.join(counts, on=KEY, how="left", maintain_order="left").rename(
-        {"evaluation_date": "step_date"}
-    )
-    names = [name for name in counts.columns if name not in KEY]
-    return latest(dates, steps, "step_date").with_columns(pl.col(names).fill_null(0).cast(pl.Int64))
+    names = [name for name in counts.columns if name.startswith("n_")]
+    return latest(dates, counts, "changed_on").with_columns(pl.col(names).fill_null(0).cast(pl.Int64))
 
 
 def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrexate") -> pl.DataFrame:
@@ -155,7 +142,7 @@ def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrex
         nothing = {"first_bts": pl.Date, "until": pl.Date, "n_csdmards": pl.Int64, "includes": pl.Boolean}
         return judged.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in nothing.items())
     first_bts = (
-        facts.bts_courses()
+        facts.bts_courses
         .group_by("patient_id", maintain_order=True)
         .agg(first_bts=pl.col("start_date").min())
     )

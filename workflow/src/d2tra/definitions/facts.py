@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import polars as pl
@@ -13,6 +14,7 @@ from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import complete
+from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.drug_names import recognised
 
 FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
@@ -81,10 +83,21 @@ class Facts:
         """The last evaluation date of every patient who has one, sorted."""
         return self.dates.unique("patient_id", keep="last", maintain_order=True)
 
+    @cached_property
     def bts_courses(self) -> pl.DataFrame:
-        """The b/tsDMARD courses (none where the extract has no treatments)."""
+        """The b/tsDMARD courses."""
         assert self.courses is not None, "ask for courses only where the extract has treatments"
         return self.courses.filter(pl.col("kind").is_in(BTS_KINDS))
+
+    @cached_property
+    def bts_outcomes(self) -> pl.DataFrame:
+        """How the b/tsDMARD courses had ended, as `outcome_at` gives it, on every day that changes it: those on which one
+        of the patient's courses starts or stops."""
+        changes = [
+            self.bts_courses.select("patient_id", evaluation_date=pl.col(name))
+            for name in ("start_date", "course_stop_date")
+        ]
+        return outcome_at(self.bts_courses, pl.concat(changes).drop_nulls().unique(maintain_order=True))
 
 
 def gather_facts(

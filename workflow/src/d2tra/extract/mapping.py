@@ -119,7 +119,8 @@ def split_packed_cells(part: Part, table: TableName) -> tuple[Part, pl.DataFrame
                 {column: f"{column}{ending}" for column in wide.columns if column != "source_row"}
             )
             cells = cells.join(wide, on="source_row", how="left", validate="1:1", maintain_order="left")
-    unfit = part.cells.join(lists.filter(~fits).select("source_row"), on="source_row", how="semi")
+    some = pl.any_horizontal(pl.col(name).is_not_null() for name in packed)
+    unfit = part.cells.join(lists.filter(some & ~fits.fill_null(False)), on="source_row", how="semi")
     found = find(
         unfit.with_columns(source=pl.lit(part.label)),
         table,
@@ -174,9 +175,10 @@ def _groups(part: Part, table: TableName, site: SiteMapping) -> list[Group]:
             base[name] = name
         elif name not in passed_over:
             known = [*COLUMNS[table], *source.columns]
+            why = "is also filled by the mapping." if name in targets else f"is unknown{nearest(name, known)}"
             raise StudyError(
-                f"{part.label}: unknown column {name!r} of table {table}{nearest(name, known)} Rename it, "
-                f"map it, or list it under ignore in {site.path}."
+                f"{part.label}: column {name!r} of table {table} {why} Rename it, map it, or list it under ignore in "
+                f"{site.path}."
             )
     for ours, value in source.constants.items():
         log.info("%s, table %s: %s is declared for every row: %s", part.label, table, ours, value)

@@ -33,6 +33,7 @@ from d2tra.extract.table_rules import (
     read_results,
     split_drugs,
 )
+from d2tra.logs import log
 
 LATER_THAN = {"patients": ("diagnosis_date", "symptom_onset_date"), "treatments": ("stop_date", "start_date")}
 DERIVED = {
@@ -68,7 +69,8 @@ def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recog
     `recognise` is `d2tra.treatment.recognise_drugs`. Raises StudyError for a lonely latest date without a declared
     cut, a rule of severity stop, and (SetAsideError) more than the site's percentage of a required table set aside.
     """
-    fresh = {table: _without_duplicates(rows) for table, rows in harmonised.tables.items()}
+    read = harmonised.tables
+    fresh: dict[str, pl.DataFrame] = {t: _without_duplicates(read[t]) for t in TABLES if t in read}
     if "treatments" in fresh:
         fresh["treatments"] = split_drugs(fresh["treatments"], site.drug_separators, recognise)
     text = {table: rows.with_row_index("row") for table, rows in fresh.items()}
@@ -314,6 +316,7 @@ def _stop_where_too_many(accounting: pl.DataFrame, quarantine: pl.DataFrame, sit
         + _reasons(quarantine.filter(table=row["table"], severity="row").filter(pl.col("rule") != "orphan"))
         for row in too_many.iter_rows(named=True)
     ]
+    log.info("%s", quarantine.write_csv())
     raise SetAsideError(
         f"{site.path}: {'; '.join(sentences)}. Mend the source or the mapping; the rows are in the private log.",
         quarantine,

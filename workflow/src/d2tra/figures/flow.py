@@ -23,11 +23,11 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
         for step in steps
     ]
     excluding = cells[1:]
-    figure = style.figure("page", STEP_MM * (len(excluding) + 1.6))
+    figure = style.figure("page", STEP_MM * (len(excluding) + 2))
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_xlim(0, 10)
-    axes.set_ylim(len(excluding) + 0.75, -0.5)
+    axes.set_ylim(len(excluding) + 1.15, -0.4)
     first, last = cells[0], cells[-1]
     _box(axes, 0, 0.0, f"{first['row']}\nn = {format_cell(first['Remaining'])}", style)
     for number, step in enumerate(excluding):
@@ -35,7 +35,12 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
         _box(axes, 5.6, place, f"{step['row']}: {format_cell(step['Left out'])}", style, pale=True)
         axes.annotate("", (5.6, place), (2.2, place), arrowprops=_arrow(style))
     axes.annotate("", (2.2, len(excluding) - 0.05), (2.2, 0.27), arrowprops=_arrow(style))
-    _box(axes, 0, len(excluding) + 0.2, f"in the cohort\nn = {format_cell(last['Remaining'])}", style)
+    _box(axes, 0, len(excluding) + 0.2, f"In the cohort\nn = {format_cell(last['Remaining'])}", style)
+    if "prevalence" in tables:
+        outcome = tables["prevalence"].filter(pl.col("row") == tables["prevalence"]["row"].first())
+        counts = {cell["column"]: format_cell(cell) for cell in outcome.iter_rows(named=True)}
+        said = [f"{name.lower()}: {counts[name]}" for name in ("Met", "Not met", "Not assessable")]
+        axes.text(2.2, len(excluding) + 0.85, "\n".join(said), ha="center", va="center")
     return figure
 
 

@@ -20,7 +20,7 @@ def draw_intervals(
             axes.plot(
                 [cell["low"], cell["high"]], [place, place], color=colour, lw=1.4, solid_capstyle="butt"
             )
-        axes.plot(cell["estimate"], place, color=colour, ms=4.5, ls="none", marker=marker)
+        axes.plot(cell["estimate"], place, color=colour, ms=4.5, ls="none", marker=marker, clip_on=False)
 
 
 def write_beside(axes: Axes, cells: pl.DataFrame, places: list[float], style: Style) -> None:
@@ -36,9 +36,9 @@ def write_beside(axes: Axes, cells: pl.DataFrame, places: list[float], style: St
         )
 
 
-def label_rows(axes: Axes, labels: list[str], places: list[float]) -> None:
+def label_rows(axes: Axes, labels: list[str], places: list[float], margin: float = 0.6) -> None:
     """Names the rows at the left, first row on top, without tick marks."""
     axes.set_yticks(places, labels)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_ylim(max(places, default=0) + 0.6, min(places, default=0) - 0.6)
+    axes.set_ylim(max(places, default=0) + margin, min(places, default=0) - margin)

@@ -49,12 +49,31 @@ def fit_firth(matrix: np.ndarray, outcome: np.ndarray) -> FirthFit:
     are of penalised likelihood ratio tests that keep the full design's penalty.
     """
     y = np.asarray(outcome, dtype=float)
+    columns = list(range(matrix.shape[1]))
+    centre, spread = matrix.mean(axis=0), matrix.std(axis=0)
+    far = (spread > 0) & (np.abs(centre) > 100 * spread)  # calendar years: far from zero for their spread
+    if not far.any():
+        return _fit_columns(matrix, y, columns)
+    centre, spread = np.where(far, centre, 0.0), np.where(far, spread, 1.0)
+    found = _fit_columns((matrix - centre) / spread, y, columns)
+    first = _fit_columns(matrix / spread, y, [0])  # the intercept alone depends on where numbers have zero
+    estimate, std_error, low, high, p_value = (
+        np.concatenate([one, rest[1:]]) for one, rest in zip(first[:5], found[:5], strict=True)
+    )
+    return FirthFit(
+        *(estimate / spread, std_error / spread, low / spread, high / spread, p_value),
+        loglik=found.loglik + float(np.log(spread).sum()),
+        converged=found.converged and first.converged,
+    )
+
+
+def _fit_columns(matrix: np.ndarray, y: np.ndarray, columns: list[int]) -> FirthFit:
+    """The fit of the whole matrix, told for some of its columns."""
     matrix = np.asfortranarray(matrix)
-    start, limits = _from_library(matrix, y)
+    start, limits = _from_library(matrix, y, columns)
     peak = climb(matrix, y, start)
     if not peak.converged:
         peak = climb(matrix, y, np.zeros(matrix.shape[1]))
-    columns = range(matrix.shape[1])
     lost = [2 * (peak.loglik - _peak_at(matrix, y, peak, j, 0.0, 1e-6).loglik) for j in columns]
     for j in columns:
         for side in (0, 1):
@@ -62,10 +81,10 @@ def fit_firth(matrix: np.ndarray, outcome: np.ndarray) -> FirthFit:
             if not _is_limit(matrix, y, peak, j, outwards, limits[j, side]):
                 limits[j, side] = _walk_to_limit(matrix, y, peak, j, outwards)
     return FirthFit(
-        estimate=peak.beta,
-        std_error=np.sqrt(np.diag(np.linalg.inv(peak.information))),
-        ci_low=limits[:, 0],
-        ci_high=limits[:, 1],
+        estimate=peak.beta[columns],
+        std_error=np.sqrt(np.diag(np.linalg.inv(peak.information)))[columns],
+        ci_low=limits[columns, 0],
+        ci_high=limits[columns, 1],
         p_value=chdtrc(1, np.maximum(lost, 0.0)),
         loglik=peak.loglik,
         converged=peak.converged,
@@ -87,6 +106,8 @@ def penalised_likelihood(
     whitened = np.linalg.inv(root) @ matrix.T
     hat = weight * np.einsum("ij,ij->j", whitened, whitened)
     loglik = y @ eta - np.logaddexp(0, eta).sum() + np.log(root.diagonal()).sum()
+    if np.isnan(loglik):
+        return -np.inf, np.zeros_like(beta), information
     augmented = (matrix.T * (weight * (1 + hat))) @ matrix
     return float(loglik), matrix.T @ (y - p + hat * (0.5 - p)), augmented
 
@@ -129,7 +150,7 @@ def climb(
     return Peak(beta, loglik, information, False)
 
 
-def _from_library(matrix: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _from_library(matrix: np.ndarray, y: np.ndarray, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
     """The estimate and the profile limits (column × low, high) of firthmodels, NaN where it gives none."""
     from firthmodels import FirthLogisticRegression  # slow to import
 
@@ -140,7 +161,7 @@ def _from_library(matrix: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.nda
         warnings.simplefilter("ignore")  # its verdicts are not used: peak and limits are proved here
         try:
             model.fit(matrix, y)
-            return model.coef_, model.conf_int(method="pl", tol=1e-7, max_iter=100)
+            return model.coef_, model.conf_int(method="pl", features=columns, tol=1e-7, max_iter=100)
         except (np.linalg.LinAlgError, ValueError):
             return np.zeros(matrix.shape[1]), np.full((matrix.shape[1], 2), np.nan)
 
@@ -185,5 +206,8 @@ def _walk_to_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, outwar
     def beyond(value: float) -> float:
         return 2 * (peak.loglik - _peak_at(matrix, y, here, j, value, 1e-7).loglik) - CRITICAL
 
-    root = float(brentq(beyond, here.beta[j], there.beta[j], xtol=1e-10))
+    try:
+        root = float(brentq(beyond, here.beta[j], there.beta[j], xtol=1e-10))
+    except ValueError:  # rounding drowns the profile
+        return np.nan
     return root if abs(beyond(root)) < 1e-6 else np.nan

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import polars as pl
@@ -72,6 +73,11 @@ def load_model(name: str) -> ModelPlan:
     return parse(ModelPlan, {**section, "name": path.stem} if isinstance(section, dict) else section, path)
 
 
+def read_fits(folder: str | Path, names: Sequence[str]) -> dict[str, pl.DataFrame]:
+    """Returns the rows of each <name>.csv in the folder, in the order of the names, typed as they were written."""
+    return {name: pl.read_csv(Path(folder) / f"{name}.csv", schema_overrides=ROWS) for name in names}
+
+
 def fit_models(
     analysis_set: pl.DataFrame,
     model: ModelPlan,
@@ -108,8 +114,12 @@ def fit_every_outcome(
     analysis_set: pl.DataFrame, model: ModelPlan, definitions: Sequence[str], *, seed: int | None = None
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """Returns the rows of models/<model>.csv for all its outcomes, and models/<model>_fit.json: outcome → facts."""
-    fitted = {name: fit_models(analysis_set, model, name, seed=seed) for name in model.outcomes_among(definitions)}
-    return pl.concat([rows for rows, _ in fitted.values()]), {name: facts for name, (_, facts) in fitted.items()}
+    fitted = {
+        name: fit_models(analysis_set, model, name, seed=seed) for name in model.outcomes_among(definitions)
+    }
+    return pl.concat([rows for rows, _ in fitted.values()]), {
+        name: facts for name, (_, facts) in fitted.items()
+    }
 
 
 def _fit_or_say_why(data: pl.DataFrame, outcome: str, factors: list[Factor], model: ModelPlan) -> Fitted:

@@ -19,7 +19,7 @@ Becomes = Literal[
 
 @dataclass(frozen=True)
 class Fault:
-    """One planted fault: a row is spoiled, added (a copy with changes), handed over twice, or carried forward."""
+    """One planted fault: a row is spoiled, added (a copy with changes), handed over twice, or forward: at three visits running."""
 
     file: str
     how: Literal["spoil", "add", "twice", "forward"]
@@ -53,6 +53,7 @@ def _visit(file: str, becomes: Becomes, **changes: object) -> Fault:
 
 ESR, CRP = {"Test": "ESR"}, {"Test": "CRP"}
 PREDNISOLONE = {"drug": "prednisolone"}
+COPIED = {"TJC": "4", "SJC": "3", "Pt global cm": "4.5", "Dr global cm": "3.8", "ESR": "22", "CRP": "9"}
 
 PLANTED = [
     # patients beyond the 722: the row is set aside, and with it what hangs on it
@@ -124,7 +125,7 @@ PLANTED = [
     Fault("diagnoses", "add", "cell", {"Recorded": "45/13/2020", "Term": "Gout", "Code": "M10.9", "System": "ICD-10"}),
     Fault("diagnoses", "twice", "duplicate", {}),
     # implausible but possible: valid, and listed for a person to look at
-    Fault("clinic_new", "forward", "finding", {}),
+    Fault("clinic_old", "forward", "finding", COPIED),
     Fault("prescriptions", "add", "finding", {"drug": "methotrexate", "atc": "", "started": "01/03/1985", "stopped": "01/09/1986"}),
     Fault("biologics", "spoil", "finding", {"Reason 1": "no better"}, {"Biologic 1": "Cimzia", "Biologic 2": "", "Stop 1": ""}),
     _slot("Kineret", "01/07/2022", "05/12/2022", "declined", becomes="finding"),
@@ -157,8 +158,8 @@ def plant(tables: dict[str, list[Row]], victims: list[str]) -> list[tuple[Fault,
         if fault.how == "spoil":
             row.update(changes)
         elif fault.how == "forward":
-            for later in rows[len(rows) // 2 + 1 :][:2]:
-                later.update({name: cell for name, cell in row.items() if name != "clinic_date"})
+            for visit in rows[len(rows) // 2 :][:3]:
+                visit.update(changes)
         else:
             row = {**row, **changes}
             tables[fault.file].append(row)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
@@ -63,12 +63,13 @@ def value_cell(
     row: str,
     column: str,
     estimate: float | None,
-    limits: tuple[float | None, float | None] = (None, None),
+    low: float | None = None,
+    high: float | None = None,
     level: str | None = None,
     **more: Any,
 ) -> Cell:
     """Returns a cell of one number of the given kind, with its limits where the kind has them."""
-    numbers = {"estimate": estimate, "low": limits[0], "high": limits[1]}
+    numbers = {"estimate": estimate, "low": low, "high": high}
     return {"row": row, "level": level, "column": column, "kind": kind, **numbers, **more}
 
 
@@ -159,9 +160,3 @@ def interval(low: float | None, high: float | None, places: int) -> str:
         return EMPTY
     between = " to " if min(low or 0, high or 0) < 0 else "–"
     return f"{decimal(low, places)}{between}{decimal(high, places)}"
-
-
-def in_order(values: Sequence[str | None], known: Sequence[str]) -> list[str]:
-    """Returns the values that occur, those of `known` first and in its order, the others sorted; null is left out."""
-    found = {value for value in values if value is not None}
-    return [value for value in known if value in found] + sorted(found - set(known))

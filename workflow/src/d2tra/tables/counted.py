@@ -44,8 +44,8 @@ def count_results(
     """
     counted = {name: count_prevalence(frame, policies, study.definitions) for name, frame in members.items()}
     published = load_published(study.published) if study.published else None
-    reproduction = reproduce(analysis_set, published, cohort) if published else pl.DataFrame()
-    readings = other_readings(analysis_set, published, cohort) if published else pl.DataFrame()
+    reproduction = reproduce(analysis_set, published, cohort)
+    readings = other_readings(analysis_set, published, cohort)
     results = Results(
         study=study,
         cohort=cohort,

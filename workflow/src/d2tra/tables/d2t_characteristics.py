@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import polars as pl
 
 from d2tra.estimates import difference
 from d2tra.risk_factor_plan import Characteristic
 from d2tra.tables.cells import Cell, as_cells, count_cell, value_cell
-from d2tra.tables.comparison import levels_of, p_value, smallest_count
-from d2tra.tables.describe import describe, row_label
+from d2tra.tables.comparison import p_value, smallest_count
+from d2tra.tables.describe import describe, levels_shown, row_label
 from d2tra.tables.results import STATUSES, WILSON, Results
 from d2tra.tables.table import Table
 
@@ -28,9 +31,8 @@ def d2t_characteristics(results: Results) -> Table:
     cells += results.presumed_cells()
     rows = results.plan.rows_of("d2t_characteristics")
     for row in rows:
-        for name, group in groups.items():
-            cells += describe(row, group, name)
-        cells += _compared(row, met, not_met, results)
+        cells += describe(row, groups)
+        cells += _compared(row, met, not_met, levels_shown(row, groups), results)
     notes = [
         WILSON,
         "n/N of the patients in whom it is recorded.",
@@ -44,24 +46,25 @@ def d2t_characteristics(results: Results) -> Table:
     return Table("d2t_characteristics", title, as_cells(cells), footnotes)
 
 
-def _compared(row: Characteristic, met: pl.DataFrame, not_met: pl.DataFrame, results: Results) -> list[Cell]:
+def _compared(
+    row: Characteristic,
+    met: pl.DataFrame,
+    not_met: pl.DataFrame,
+    levels: Sequence[str | None],
+    results: Results,
+) -> list[Cell]:
     pair = (met[row.name], not_met[row.name])
     known = [values.drop_nulls() for values in pair]
     smallest = smallest_count(*pair, row)
     cells: list[Cell] = []
-    wanted: list[tuple[str | None, bool | str]] = [(None, True)]
-    if row.coding == "category":
-        wanted = [(str(level), level) for level in levels_of(row)]
-    for level, value in wanted:
+    for level in levels:
+        value = True if level is None else level
         counts = [(int((values == value).sum()), len(values)) for values in known]
         found = difference(*counts[0], *counts[1])
         gap, low, high = (None if number is None else 100 * number for number in found)
-        cells.append(
-            value_cell(
-                "estimate", row_label(row), DIFFERENCE, gap, (low, high), level=level, smallest=smallest
-            )
-        )
+        place: dict[str, Any] = {"level": level, "smallest": smallest}
+        cells.append(value_cell("estimate", row_label(row), DIFFERENCE, gap, low, high, **place))
     p = p_value(*pair, row, results.tests)
     if p is not None:
-        cells.append(value_cell("p_value", row_label(row), "p", p, level=wanted[0][0], smallest=smallest))
+        cells.append(value_cell("p_value", row_label(row), "p", p, level=levels[0], smallest=smallest))
     return cells

@@ -2,33 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import polars as pl
 
 from d2tra.risk_factor_plan import Characteristic
-from d2tra.tables.cells import Cell, proportion_cell, value_cell
-from d2tra.tables.comparison import levels_of
+from d2tra.tables.cells import Cell, count_cell, proportion_cell, value_cell
 from d2tra.tables.results import NOT_RECORDED
 
 
-def describe(characteristic: Characteristic, group: pl.DataFrame, column: str) -> list[Cell]:
-    """Returns the characteristic's cells in one column: n/N of the patients in whom it is known (yes/no: one row;
-    categories: a row per level), or median [IQR] or mean (SD) as declared; then how many have it not recorded."""
-    values = group[characteristic.name]
-    known = values.drop_nulls()
-    row, total = row_label(characteristic), len(known)
+def describe(characteristic: Characteristic, groups: Mapping[str, pl.DataFrame]) -> list[Cell]:
+    """Returns the characteristic's cells, a column per group: n/N of the patients in whom it is known (yes/no: one row;
+    categories: a row per level that anybody has), or median [IQR] or mean (SD) as declared; then how many have it not
+    recorded, unless it is recorded in all."""
+    values = {column: group[characteristic.name] for column, group in groups.items()}
+    row = row_label(characteristic)
     cells: list[Cell] = []
-    if characteristic.coding == "yes_no":
-        cells.append(proportion_cell(row, column, int(known.sum() or 0), total))
-    elif characteristic.coding == "category":
-        cells += [
-            proportion_cell(row, column, int((known == level).sum()), total, str(level))
-            for level in levels_of(characteristic)
-        ]
-    else:
-        cells.append(_number(characteristic, known, column))
-    n_missing = len(values) - total
-    return [*cells, proportion_cell(row, column, n_missing, len(values), NOT_RECORDED)]
+    for level in levels_shown(characteristic, groups):
+        for column, given in values.items():
+            known = given.drop_nulls()
+            if characteristic.coding == "number":
+                cells.append(_number(characteristic, known, column))
+            else:
+                n = int((known == (True if level is None else level)).sum())
+                cells.append(proportion_cell(row, column, n, len(known), level))
+    n_missing = {column: given.null_count() for column, given in values.items()}
+    if any(n_missing.values()):
+        cells += [count_cell(row, column, n, NOT_RECORDED) for column, n in n_missing.items()]
+    return cells
+
+
+def levels_shown(characteristic: Characteristic, groups: Mapping[str, pl.DataFrame]) -> list[str | None]:
+    """Returns a category's levels that anybody has, in their order; [None] for all else, which has one row."""
+    if characteristic.coding != "category":
+        return [None]
+    found = {level for group in groups.values() for level in group[characteristic.name].unique()}
+    return [level for level in characteristic.levels if level in found]
 
 
 def _number(characteristic: Characteristic, known: pl.Series, column: str) -> Cell:
@@ -39,9 +49,9 @@ def _number(characteristic: Characteristic, known: pl.Series, column: str) -> Ce
         return value_cell(characteristic.describe, row, column, None, n=0)
     if characteristic.describe == "mean_sd":
         spread = float(np.std(values, ddof=1)) if len(values) > 1 else None
-        return value_cell("mean_sd", row, column, float(np.mean(values)), (spread, None), n=len(values))
+        return value_cell("mean_sd", row, column, float(np.mean(values)), spread, n=len(values))
     low, median, high = (float(quartile) for quartile in np.quantile(values, (0.25, 0.5, 0.75)))
-    return value_cell("median_iqr", row, column, median, (low, high), n=len(values))
+    return value_cell("median_iqr", row, column, median, low, high, n=len(values))
 
 
 def row_label(characteristic: Characteristic) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from d2tra.models.sample_size import parameter_budget
 from d2tra.tables.cells import Cell, as_cells, proportion_cell, text_cell, value_cell
 from d2tra.tables.describe import row_label
 from d2tra.tables.results import NO, YES, Results
@@ -35,7 +36,8 @@ def odds_ratios(results: Results) -> Table:
     notes = [
         "Odds ratios with 95 % confidence intervals; each model's own complete cases.",
         f"Methods: {', '.join(methods) or 'none fitted'} (firth: profile penalised-likelihood intervals).",
-        "p-values are not adjusted for multiple testing.",
+        "p-values are not adjusted for multiple testing. A multivariable model with more parameters than the events can "
+        "bear (Riley) is exploratory.",
     ]
     footnotes = results.footnotes(*notes, described_at=results.study.baseline, rows=shown)
     lead = [*_counts(results), *results.presumed_cells(EVENTS)]
@@ -43,9 +45,16 @@ def odds_ratios(results: Results) -> Table:
 
 
 def _counts(results: Results) -> list[Cell]:
-    known = results.analysis_set[results.primary].is_in(["met", "not_met"]).sum()
+    n_known = int(results.analysis_set[results.primary].is_in(["met", "not_met"]).sum())
     n_met = int((results.analysis_set[results.primary] == "met").sum())
-    return [proportion_cell("Patients in whom the outcome is known", EVENTS, n_met, int(known))]
+    smallest = min((count for count in (n_met, n_known - n_met) if count > 0), default=None)
+    budget = parameter_budget(n_known, n_met)
+    return [
+        proportion_cell("Patients in whom the outcome is known", EVENTS, n_met, n_known),
+        value_cell(
+            "number", "Parameters that these events can bear (Riley)", EVENTS, budget, smallest=smallest
+        ),
+    ]
 
 
 def _line(results: Results, key: tuple[str, str | None], by_model: dict[str, dict[str, Any]]) -> list[Cell]:
@@ -69,10 +78,11 @@ def _line(results: Results, key: tuple[str, str | None], by_model: dict[str, dic
 
 def _estimate(title: str, row: str, level: str | None, found: dict[str, Any]) -> list[Cell]:
     if found["note"] == "reference":
-        return [text_cell(row, title, "1 (reference)", level)]
-    limits = (found["ci_low"], found["ci_high"])
+        nothing = value_cell("p_value", row, f"{title}, p", None, level=level)
+        return [text_cell(row, title, "1 (reference)", level), nothing]
+    numbers = (found["odds_ratio"], found["ci_low"], found["ci_high"])
     hidden = {"smallest": found["smallest_cell"], "note": found["note"]}
     return [
-        value_cell("estimate", row, title, found["odds_ratio"], limits, level=level, **hidden),
+        value_cell("estimate", row, title, *numbers, level=level, **hidden),
         value_cell("p_value", row, f"{title}, p", found["p_value"], level=level, **hidden),
     ]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from d2tra.tables.cells import Cell, as_cells, count_cell, value_cell
 from d2tra.tables.comparison import p_value, smallest_count, standardised_difference
-from d2tra.tables.describe import describe, row_label
+from d2tra.tables.describe import describe, levels_shown, row_label
 from d2tra.tables.results import STATUSES, WILSON, Results
 from d2tra.tables.table import Table
 
@@ -24,28 +26,18 @@ def table_1(results: Results) -> Table:
     cells += results.presumed_cells()
     rows = results.plan.rows_of("table_1")
     for row in rows:
-        for name, group in columns.items():
-            cells += describe(row, group, name)
+        cells += describe(row, columns)
         pair = (met[row.name], not_met[row.name], row)
-        smallest = smallest_count(*pair)
+        place: dict[str, Any] = {
+            "level": next(iter(levels_shown(row, columns)), None),
+            "smallest": smallest_count(*pair),
+        }
         gap = standardised_difference(*pair)
-        level = _first_level(cells, row_label(row))
-        cells.append(
-            value_cell(
-                "number", row_label(row), "Standardised difference", gap, level=level, smallest=smallest
-            )
-        )
+        cells.append(value_cell("number", row_label(row), "Standardised difference", gap, **place))
         if results.tests:
             p = p_value(*pair, results.tests)
-            cells.append(value_cell("p_value", row_label(row), "p", p, level=level, smallest=smallest))
+            cells.append(value_cell("p_value", row_label(row), "p", p, **place))
     notes = [WILSON, "n/N of the patients in whom it is recorded. Standardised difference: met v not met."]
     notes += [f"p: {TEST_NAMES[test]}, not adjusted for multiple testing." for test in results.tests]
     footnotes = results.footnotes(*notes, described_at=results.study.baseline, rows=rows)
     return Table("table_1", f"Characteristics of the cohort {results.cohort}", as_cells(cells), footnotes)
-
-
-def _first_level(cells: list[Cell], row: str) -> str | None:
-    """The level of the row's first line, beside which the comparison stands."""
-    first = next(cell for cell in cells if cell["row"] == row)
-    level: str | None = first["level"]
-    return level
