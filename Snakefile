@@ -2,6 +2,7 @@
 From a department's extract to tables, figures and a report: the chapters in reading order, then the targets.
 """
 
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/extract.smk"
 include: "workflow/rules/treatment.smk"

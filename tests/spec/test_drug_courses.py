@@ -188,7 +188,7 @@ def test_an_imputed_rituximab_course_ends_the_day_before_the_next_b_or_tsdmard()
         same_day     | tocilizumab  | 2020-01-01 | 2021-01-01 | remission
         recorded     | rituximab    | 2020-01-01 | 2020-09-01 | remission
         recorded     | tocilizumab  | 2020-05-01 | 2021-01-01 | remission
-    """)[::1] == [
+    """) == [
         "bdmard rituximab 2020-01-01 2020-04-30",
         "bdmard tocilizumab 2020-05-01 2021-01-01",
         "csdmard rituximab 2020-01-01 2020-10-01",

@@ -1,4 +1,4 @@
-"""69 real patients with early RA, as published: a mapping takes them in, and eight impossible DAS28 come to light.
+"""69 real patients with early RA, as published: a mapping takes them in, and impossible DAS28 come to light.
 
 Source: Artacho A et al., Arthritis Rheumatol 2021 (PMID 33314800), as curated in waldronlab/curatedMetagenomicData.
 The file is no part of the project: skipped where it is not beside it.
@@ -14,7 +14,8 @@ import yaml
 
 from d2tra.extract.mapping import harmonise
 from d2tra.extract.quality import check_quality
-from d2tra.extract.site import load_site
+from d2tra.extract.schemas import no_rows
+from d2tra.extract.site import SiteMapping, load_site
 from d2tra.extract.validate import Validated, validate_extract
 from d2tra.scores import score_visits
 from d2tra.treatment import recognise_drugs
@@ -72,6 +73,9 @@ MAPPING = {
 }  # fmt: skip
 
 
+SITE = SiteMapping.model_validate({"name": "artacho", "path": "artacho.yaml", **MAPPING})
+
+
 @pytest.fixture(scope="module")
 def extract(tmp_path_factory: pytest.TempPathFactory) -> Validated:
     mapping = tmp_path_factory.mktemp("site") / "artacho.yaml"
@@ -81,16 +85,24 @@ def extract(tmp_path_factory: pytest.TempPathFactory) -> Validated:
 
 
 def test_every_patient_and_visit_of_the_publication_is_valid(extract: Validated) -> None:
-    counts = extract.accounting.select("table", "n_read", "n_valid", "n_quarantined", "n_duplicate", "n_cells_set_aside")
+    counts = extract.accounting.select(
+        "table", "n_read", "n_valid", "n_quarantined", "n_duplicate", "n_cells_set_aside"
+    )
 
     assert counts.rows()[:2] == [("patients", 69, 69, 0, 0, 0), ("visits", 69, 69, 0, 0, 0)]
-    assert counts.row(2) == ("labs", 133, 133, 0, 0, 0)
+    assert counts.row(2) == ("labs", 132, 132, 0, 0, 0)  # 69 × 2 without the 6 declared NA
     assert extract.quarantine["rule"].unique().to_list() == ["declared_missing"]
 
 
 def test_packed_results_reach_their_columns(extract: Validated) -> None:
     first = extract.tables["visits"].filter(patient_id="s_126")
-    assert first.select("tjc28", "sjc28", "esr_mm_h", "crp_mg_l", "recorded_das28").row(0) == (5, 6, 5, 3, 4.04)
+    assert first.select("tjc28", "sjc28", "esr_mm_h", "crp_mg_l", "recorded_das28").row(0) == (
+        5,
+        6,
+        5,
+        3,
+        4.04,
+    )
     labs = extract.tables["labs"].filter(patient_id="s_126").sort("test")
     assert labs.select("test", "number", "upper_limit").rows() == [("anti_ccp", 111, 20), ("rf", 157, 14)]
     assert extract.tables["patients"]["sex"].value_counts(sort=True).rows() == [
@@ -98,20 +110,28 @@ def test_packed_results_reach_their_columns(extract: Validated) -> None:
     ]  # fmt: skip
 
 
-def test_eight_published_das28_need_an_impossible_patient_global(extract: Validated, tmp_path: Path) -> None:
-    visits = extract.tables["visits"]
-    courses = trace_courses(pl.DataFrame(schema={"patient_id": pl.String, "drug": pl.String, "start_date": pl.Date}))
-    mapping = tmp_path / "artacho.yaml"
-    mapping.write_text(yaml.safe_dump(MAPPING), encoding="utf-8")
+def test_published_das28_that_need_an_impossible_patient_global_are_found(extract: Validated) -> None:
+    """By hand (0.56√TJC + 0.28√SJC + 0.70 ln ESR + 0.014 global): 9 of 68 lie outside 0–100 mm, 8 of them by over 2 mm."""
+    visits, labs, nothing = extract.tables["visits"], extract.tables["labs"], no_rows("treatments")
+    overlaps = overlapping_courses(trace_courses(nothing))
     found = check_quality(
         extract.tables,
-        score_visits(visits, extract.tables["labs"]),
-        load_site(mapping.as_posix()),
-        overlapping_courses(courses),
-        stop_reasons_without_stop(pl.DataFrame(schema={"patient_id": pl.String, "start_date": pl.Date, "drug": pl.String})),
+        score_visits(visits, labs),
+        SITE,
+        overlaps,
+        stop_reasons_without_stop(nothing),
         score_visits,
     )
     impossible = found.filter(check="recorded_das28_impossible_global")
+    parts = 0.56 * pl.col("tjc28").sqrt() + 0.28 * pl.col("sjc28").sqrt() + 0.70 * pl.col("esr_mm_h").log()
+    needed = visits.select((pl.col("recorded_das28") - parts) / 0.014).to_series().drop_nulls()
 
-    assert impossible.select("table", "column", "severity", "n").row(0) == ("visits", "recorded_das28", "warning", 8)
-    assert impossible["message"].item().startswith("8 of 68 recorded DAS28 without a recorded patient global")
+    assert impossible.select("table", "column", "severity", "n").row(0) == (
+        "visits",
+        "recorded_das28",
+        "warning",
+        9,
+    )
+    assert impossible["message"].item().startswith("9 of 68 recorded DAS28 without a recorded patient global")
+    assert (~needed.is_between(0, 100)).sum() == 9
+    assert (~needed.is_between(-2, 102)).sum() == 8

@@ -13,7 +13,7 @@ from d2tra.extract.site import load_site
 from d2tra.provenance import modules_behind
 
 
-configfile: "config/config.yaml"
+configfile: settings.config_file("config.yaml")
 
 
 # Threaded BLAS is up to twenty times slower on problems of this size.
@@ -75,7 +75,9 @@ def reports_of(cohort):
             name = STUDY.cohort(cohort).name
         except StudyError as mistake:
             raise SystemExit(f"\n{mistake}\n")
-        return [f"results/{STUDY.name}/{place_of(profile)}/{profile}/{name}/report.html" for profile in PROFILES]
+        return [
+            f"results/{STUDY.name}/{place_of(profile)}/{profile}/{name}/report.html" for profile in PROFILES
+        ]
 
     return reports
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import polars as pl
 
 from d2tra import io
-from d2tra.config import PROJECT, Study, load_study, load_yaml
+from d2tra.config import Study, config_file, load_study, load_yaml
 from d2tra.definitions import why
 from d2tra.errors import StudyError
 
@@ -69,8 +69,7 @@ def _labelled_sites(study: Study) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
 
 
 def _default_study() -> str:
-    local = Path("config/config.yaml")
-    return str(load_yaml(local if local.is_file() else PROJECT / "config" / "config.yaml")["study"])
+    return str(load_yaml(config_file("config.yaml"))["study"])
 
 
 if __name__ == "__main__":

@@ -64,8 +64,9 @@ def diagnosis_concepts(diagnoses: pl.DataFrame, local_codes: Mapping[str, str] |
     lists those it uses, or maps them. `local_codes`: the site's own codes (any case) to concepts; StudyError if a
     concept there is unknown.
     """
-    recorded = diagnoses.with_columns(key=_normalised(pl.col("code"), pl.col("code_system")))
-    codes = concept_codes().with_columns(key=_normalised(pl.col("code"), pl.col("code_system")))
+    key = _normalised(pl.col("code"), pl.col("code_system"))
+    recorded = diagnoses.select("patient_id", "recorded_date", "code_system", key=key)
+    codes = concept_codes().with_columns(key=key)
     distinct = recorded.select("code_system", "key").unique(maintain_order=True)
     found = [
         distinct.join(codes, on=["code_system", "key"]).select("code_system", "key", "concept", "detail")

@@ -169,10 +169,15 @@ def load_study(name: str) -> Study:
     return study
 
 
+def config_file(relative: str) -> Path:
+    """Returns the path of a file of config/: that of the folder of the command, else the one shipped."""
+    local = Path("config") / relative
+    return local if local.is_file() else PROJECT / "config" / relative
+
+
 def setting_path(name: str) -> Path:
-    """Returns the path of a settings file (`scores`, `exposure`, `release` …), the command's own config/ first."""
-    local = Path("config") / f"{name}.yaml"
-    return local if local.is_file() else PROJECT / "config" / f"{name}.yaml"
+    """Returns the path of a settings file (`scores`, `exposure`, `release` …)."""
+    return config_file(f"{name}.yaml")
 
 
 def setting(name: str) -> dict[str, Any]:
@@ -182,6 +187,5 @@ def setting(name: str) -> dict[str, Any]:
 
 
 def codelist(name: str) -> Path:
-    """Returns the path of a code list, the command's own config/codelists/ first."""
-    local = Path("config") / "codelists" / f"{name}.csv"
-    return local if local.is_file() else PROJECT / "config" / "codelists" / f"{name}.csv"
+    """Returns the path of a code list."""
+    return config_file(f"codelists/{name}.csv")

@@ -57,7 +57,11 @@ class Definition(Closed):
     def counting(self) -> CountsFailures:
         """How the definition counts failed drugs; as EULAR 2021 where it does not count them."""
         stated = (node.leaf for node in self.tree.walk() if isinstance(node.leaf, CountsFailures))
-        return next(stated, CountsFailures(count_intolerance=True, count_presumed=True))
+        first = next(stated, None)
+        return CountsFailures(
+            count_intolerance=first is None or first.count_intolerance,
+            count_presumed=first is None or first.count_presumed,
+        )
 
     @property
     def mechanisms_needed(self) -> int:

@@ -111,7 +111,11 @@ class CsdmardsBeforeBts(Leaf):
 def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
     """Returns `dates` (sorted) with, as at each date: n_mechanisms, n_drugs, n_presumed (failed courses that are
     presumed so), n_mechanisms_recorded (without those), n_mechanisms_possible (failed or possibly failed)."""
-    mechanism, failed, presumed = pl.col("mechanism"), pl.col("is_failed"), pl.col("outcome") == "presumed_failed"
+    mechanism, failed, presumed = (
+        pl.col("mechanism"),
+        pl.col("is_failed"),
+        pl.col("outcome") == "presumed_failed",
+    )
     counts = (
         facts.bts_outcomes.with_columns(is_failed=counting.failed(), is_possible=counting.possibly_failed())
         .group_by(KEY, maintain_order=True)
@@ -141,10 +145,8 @@ def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrex
     if facts.courses is None:
         nothing = {"first_bts": pl.Date, "until": pl.Date, "n_csdmards": pl.Int64, "includes": pl.Boolean}
         return judged.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in nothing.items())
-    first_bts = (
-        facts.bts_courses
-        .group_by("patient_id", maintain_order=True)
-        .agg(first_bts=pl.col("start_date").min())
+    first_bts = facts.bts_courses.group_by("patient_id", maintain_order=True).agg(
+        first_bts=pl.col("start_date").min()
     )
     judged = judged.join(first_bts, on="patient_id", how="left", maintain_order="left").with_columns(
         until=pl.min_horizontal("evaluation_date", "first_bts"),

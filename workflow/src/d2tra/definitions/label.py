@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -11,9 +11,10 @@ import polars as pl
 
 from d2tra.config import Policy, Study
 from d2tra.definitions.definition import Definition, load_definition
-from d2tra.definitions.drug_criteria import count_failures
+from d2tra.definitions.drug_criteria import CountsFailures, count_failures
 from d2tra.definitions.evidence import SCHEMA, collect_evidence, judge_leaves, leaves_of
-from d2tra.definitions.facts import Choices, Facts, gather_facts, latest_date, up_to_cut
+from d2tra.definitions.facts import KEY, Choices, Facts, gather_facts, latest_date, up_to_cut
+from d2tra.definitions.visit_criteria import Problematic
 from d2tra.scores import score_visits
 from d2tra.treatment import trace_courses
 
@@ -83,10 +84,11 @@ def label_patients(
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
-    verdicts = _judge(facts, facts.dates, loaded)
-    labels = pl.concat([_labels(facts, verdicts, definition) for definition in loaded])
+    judged = judge_leaves(facts, facts.dates, leaves_of(loaded))
+    verdicts = judged.select("patient_id", "evaluation_date", **_verdicts(facts, loaded))
+    labels = pl.concat(_labels(facts, verdicts, loaded)).sort("patient_id", maintain_order=True)
     evidence = collect_evidence(facts, loaded) if with_evidence else pl.DataFrame(schema=SCHEMA)
-    return Labelled(labels.sort("patient_id", maintain_order=True), evidence)
+    return Labelled(labels, evidence)
 
 
 def status_by_policy(
@@ -103,78 +105,76 @@ def status_by_policy(
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
+    leaves = leaves_of(loaded)
+    judged = judge_leaves(facts, facts.index_dates, leaves)
     frames = []
     for policy in POLICIES:
         choices = facts.choices.model_copy(update={"if_criterion_3_unrecorded": policy})
-        verdicts = _judge(replace(facts, choices=choices), facts.index_dates, loaded)
-        for definition in loaded:
-            judged = _patients_of(facts, definition).join(
-                verdicts, on="patient_id", how="left", maintain_order="left"
-            )
+        on_policy = [leaf for leaf in leaves if isinstance(leaf, Problematic)]
+        rejudged = judge_leaves(replace(facts, choices=choices), facts.index_dates, on_policy)
+        verdicts = judged.with_columns(rejudged.drop(KEY)).select("patient_id", **_verdicts(facts, loaded))
+        for rank, definition in enumerate(loaded):
+            patients = _patients_of(facts, definition)
             frames.append(
-                judged.select(
+                patients.join(verdicts, on="patient_id", how="left", maintain_order="left").select(
                     "patient_id",
                     definition=pl.lit(definition.name),
                     criterion_3_policy=pl.lit(policy),
                     status=_status(pl.col(definition.name)),
+                    rank=pl.lit(rank),
                 )
             )
-    order = {definition.name: rank for rank, definition in enumerate(loaded)}
-    by_definition = pl.col("definition").replace_strict(order, return_dtype=pl.Int64)
-    return pl.concat(frames).sort("patient_id", by_definition, maintain_order=True)
+    return pl.concat(frames).sort("patient_id", "rank", maintain_order=True).drop("rank")
 
 
-def _judge(facts: Facts, dates: pl.DataFrame, definitions: list[Definition]) -> pl.DataFrame:
-    """Returns `dates` with one Boolean column per definition: the verdict at each date."""
-    judged = judge_leaves(facts, dates, leaves_of(definitions))
-    verdicts = {
+def _verdicts(facts: Facts, definitions: list[Definition]) -> dict[str, pl.Expr]:
+    """The verdict of each definition, from the verdicts of its criteria; unknown if nothing is known of any drug."""
+    if facts.courses is None:
+        return {definition.name: pl.lit(None, dtype=pl.Boolean) for definition in definitions}
+    return {
         definition.name: definition.tree.met(lambda leaf: pl.col(leaf.key), frozenset(definition.optional))
-        if facts.courses is not None
-        else pl.lit(None, dtype=pl.Boolean)  # nothing is known of any drug
         for definition in definitions
     }
-    return judged.select("patient_id", "evaluation_date", **verdicts)
 
 
-def _labels(facts: Facts, verdicts: pl.DataFrame, definition: Definition) -> pl.DataFrame:
-    met = pl.col(definition.name)
+def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]) -> Iterator[pl.DataFrame]:
+    """Yields the labels of each definition."""
+    names = [definition.name for definition in definitions]
     per_patient = verdicts.group_by("patient_id", maintain_order=True).agg(
-        index_date=pl.col("evaluation_date").last(),
-        first_met_date=pl.col("evaluation_date").filter(met).first(),
-        met=met.last(),
+        pl.col("evaluation_date").last().alias("index_date"),
+        *(pl.col(name).last() for name in names),
+        *(pl.col("evaluation_date").filter(pl.col(name)).first().alias(f"first {name}") for name in names),
     )
-    return (
-        _patients_of(facts, definition)
-        .join(per_patient, on="patient_id", how="left", maintain_order="left")
-        .join(_counts(facts, definition), on="patient_id", how="left", maintain_order="left")
-        .select(
-            "patient_id",
-            "index_date",
-            "first_met_date",
-            "n_failed_mechanisms",
-            "n_failed_drugs",
-            "n_failures_presumed",
-            definition=pl.lit(definition.name),
-            status=_status(pl.col("met")),
-            hangs_on_presumed=pl.col("met").fill_null(False) & ~pl.col("enough_without"),
+    countings = {definition.counting.key: definition.counting for definition in definitions}
+    counts = {key: _counts(facts, counting) for key, counting in countings.items()}
+    for definition in definitions:
+        met = pl.col(definition.name)
+        without = pl.col("n_mechanisms_recorded") < definition.mechanisms_needed
+        yield (
+            _patients_of(facts, definition)
+            .join(per_patient, on="patient_id", how="left", maintain_order="left")
+            .join(counts[definition.counting.key], on="patient_id", how="left", maintain_order="left")
+            .with_columns(
+                definition=pl.lit(definition.name),
+                status=_status(met),
+                first_met_date=pl.col(f"first {definition.name}"),
+                hangs_on_presumed=(met & without).fill_null(False),
+            )
+            .select(LABEL_COLUMNS)
         )
-        .select(LABEL_COLUMNS)
-    )
 
 
-def _counts(facts: Facts, definition: Definition) -> pl.DataFrame:
-    """How many mechanisms and drugs had failed at the index date, as the definition counts them."""
-    renamed = {
-        "n_mechanisms": "n_failed_mechanisms",
-        "n_drugs": "n_failed_drugs",
-        "n_presumed": "n_failures_presumed",
+def _counts(facts: Facts, counting: CountsFailures) -> pl.DataFrame:
+    """How many mechanisms and drugs had failed at the index date; null where nothing is known of any drug."""
+    names = {
+        "n_failed_mechanisms": "n_mechanisms",
+        "n_failed_drugs": "n_drugs",
+        "n_failures_presumed": "n_presumed",
+        "n_mechanisms_recorded": "n_mechanisms_recorded",
     }
     if facts.courses is None:
-        unknown = [pl.lit(None, dtype=pl.Int64).alias(name) for name in renamed.values()]
-        return facts.index_dates.select("patient_id", *unknown, enough_without=pl.lit(None, dtype=pl.Boolean))
-    counted = count_failures(facts, facts.index_dates, definition.counting).rename(renamed)
-    without = pl.col("n_mechanisms_recorded") >= definition.mechanisms_needed
-    return counted.select("patient_id", *renamed.values(), enough_without=without)
+        return facts.index_dates.select("patient_id", **dict.fromkeys(names, pl.lit(None, dtype=pl.Int64)))
+    return count_failures(facts, facts.index_dates, counting).select("patient_id", **names)
 
 
 def _patients_of(facts: Facts, definition: Definition) -> pl.DataFrame:

@@ -20,12 +20,21 @@ def summarise(study: Study, tables: Mapping[str, Table]) -> list[str]:
     if "prevalence" not in tables:
         return [NOT_ENOUGH]
     cells = _first_row(tables["prevalence"].cells)
+    met, upper = cells["Met"], cells["Upper bound (not assessable counted as met)"]
     sentences = [
-        f"{cells['Met']['row']}: {format_cell(cells['Met'])} met the definition; "
-        f"{format_cell(cells['Not assessable'])} could not be assessed, so that the share lies between "
-        f"{format_cell(cells['Met'])} and {format_cell(cells['Upper bound (not assessable counted as met)'])}."
+        f"{met['row']}: {format_cell(met)} met the definition. {format_cell(cells['Not assessable'])} could not be "
+        f"assessed: the share lies between {format_cell(met)} and {format_cell(upper)}.",
+        f"Of those who met it, {format_cell(cells['Met only through presumed drug failures'])} did so only through drug "
+        "failures that are presumed from the next drug, not recorded.",
     ]
-    return [*sentences, f"Criterion 3, where it is not recorded: {study.if_criterion_3_unrecorded}."]
+    if "prevalence_by_policy" in tables:
+        policies = _first_row(tables["prevalence_by_policy"].cells.filter(pl.col("level") == "met"))
+        said = "; ".join(f"{name}: {format_cell(cell)}" for name, cell in policies.items())
+        sentences.append(
+            f"Where nobody recorded whether management is problematic (criterion 3), this study takes it as "
+            f"«{study.if_criterion_3_unrecorded}». The four policies side by side: {said}."
+        )
+    return sentences
 
 
 def _first_row(cells: pl.DataFrame) -> dict[str, Cell]:

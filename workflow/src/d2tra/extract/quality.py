@@ -200,10 +200,10 @@ def _units(
             )  # fmt: skip
     rule = checks["global_looks_like_cm"]
     for name in ("patient_global_mm", "physician_global_mm", "pain_mm", "fatigue_mm"):
-        values = visits[name].drop_nulls().to_numpy()
-        if len(values) >= rule["values_at_least"] and values.max() <= rule["highest_up_to"]:
-            message = f"no value is above {values.max():g} mm: is it in cm? Declare its unit in {site.path}."
-            yield Finding("visits", name, "global_looks_like_cm", len(values), message)
+        marks = visits[name].drop_nulls().to_numpy()
+        if len(marks) >= rule["values_at_least"] and marks.max() <= rule["highest_up_to"]:
+            message = f"no value is above {marks.max():g} mm: is it in cm? Declare its unit in {site.path}."
+            yield Finding("visits", name, "global_looks_like_cm", len(marks), message)
 
 
 def _borrowed(scores: pl.DataFrame) -> Iterator[Finding]:

@@ -233,7 +233,7 @@ def _without_brackets(text: str) -> str:
 
 def _any_of(words: Sequence[str]) -> re.Pattern[str]:
     """Any of the words, standing by itself; the first that fits counts, so the longest come first."""
-    return re.compile(r"(?<![\w-])(?:" + "|".join(map(re.escape, words)) + r")(?![\w-])")
+    return re.compile(r"(?<![\w-])(" + "|".join(map(re.escape, words)) + r")(?![\w-])\.?")
 
 
 def _pairs(word: str) -> set[str]:
