@@ -31,11 +31,11 @@ def spans(text: str, cut: dt.date = CUT) -> list[str]:
 
 
 def outcomes(text: str, molecule: str, cut: dt.date = CUT) -> dict[str, str]:
-    """Patient → outcome (and failure type) of the course of one molecule."""
+    """Patient → outcome (and failure type) of the first course of one molecule."""
     found = courses(text, cut).filter(pl.col("molecule") == molecule)
     return {
         c["patient_id"]: " ".join(filter(None, [c["outcome"], c["failure_type"]]))
-        for c in found.rows(named=True)
+        for c in reversed(found.rows(named=True))
     }
 
 
@@ -353,12 +353,14 @@ def test_a_stop_without_reason_is_a_presumed_failure_if_the_next_drug_starts_aro
         same_molecule  | adalimumab   | 2021-04-01 |            |
         same_class     | adalimumab   | 2020-01-01 | 2020-12-01 | {reason}
         same_class     | etanercept   | 2020-12-01 |            |
+        short_itself   | adalimumab   | 2020-01-01 | 2020-01-21 | {reason}
         only_earlier   | adalimumab   | 2020-01-01 | 2020-12-01 | {reason}
         only_earlier   | etanercept   | 2019-12-01 |            |
     """, "adalimumab") == {
         "180_days_after": "presumed_failed", "181_days_after": "unknown", "30_days_before": "presumed_failed",
         "31_days_before": "unknown", "csdmard_next": "unknown", "only_earlier": "unknown",
-        "same_class": "presumed_failed", "same_molecule": "ongoing",
+        "same_class": "presumed_failed", "same_molecule": "unknown",
+        "short_itself": "unknown",
     }  # fmt: skip
 
 

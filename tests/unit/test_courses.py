@@ -9,7 +9,6 @@ import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from reference_courses import courses_of_patient, outcome, possibly_failed
 
 from d2tra.codelists import dmards
 from d2tra.errors import StudyError
@@ -21,6 +20,7 @@ from d2tra.treatment.courses import (
     stop_reasons_without_stop,
 )
 from d2tra.treatment.rules import exposure_rules
+from reference_courses import courses_of_patient, outcome, possibly_failed
 from tables import frame
 
 DAY_0 = dt.date(2015, 1, 1)

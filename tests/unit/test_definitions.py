@@ -90,11 +90,11 @@ def test_the_routine_and_strict_forms_differ_from_eular_2021_only_where_they_say
         pytest.param(changed(criteria=["eular_2012/2a"]), "no eular_2012.yaml.*did you mean 'eular_2021'?", id="unknown definition elsewhere"),
         pytest.param(changed(criteria=[*ONE["criteria"], "eular_2021/1"]), "two different criteria have the id '1'", id="an id twice"),
         pytest.param(changed(optional=["1"]), "'1' is no part of an any_of.*Allowed: none", id="optional outside an or"),
-        pytest.param(changed(name="One"), "key 'name'", id="no name"),
+        pytest.param(changed(name="o/ne"), "key 'name'", id="no name"),
     ],
 )  # fmt: skip
 def test_a_malformed_definition_names_the_key_and_the_nearest_choice(section, message):
-    with pytest.raises(StudyError, match=f"definition (one|One): .*{message}"):
+    with pytest.raises(StudyError, match=f"definition o/?ne: .*{message}"):
         load_definition(section)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +93,28 @@ def test_dates_are_rewritten_where_they_have_the_declared_format(
     found = harmonise(mapped(tmp_path, {"visits": visits}, clinic=clinic))
 
     assert text_of(found, "visits", "visit_date") == [(expected,)]
+
+
+def test_a_finding_shows_the_value_as_it_was_read(tmp_path: Path) -> None:
+    clinic = """
+        patient_id | visit_date | patient_global_mm | pain_mm | problematic_to_patient
+        P1         | 31/12/2031 | 12                | 11 cm   | dunno
+    """
+    visits = {
+        "file": "clinic.csv", "dates": {"format": "%d/%m/%Y"}, "units": {"patient_global_mm": "cm", "pain_mm": "cm"},
+        "values": {"problematic_to_patient": {"ja": "true", "dunno": "true"}},
+    }  # fmt: skip
+    site = mapped(tmp_path, {"visits": visits}, clinic=clinic).model_copy(
+        update={"data_cut_date": dt.date(2020, 1, 1)}
+    )
+    result = validate_extract(harmonise(site), site, recognise_drugs)
+
+    assert [finding[2:] for finding in reasons(result)] == [
+        ("pain_mm", "own_unit", "fix", "11 cm"),
+        ("pain_mm", "out_of_range", "cell", "11 cm"),
+        ("patient_global_mm", "out_of_range", "cell", "12"),
+        ("visit_date", "row_after_cut", "row", "31/12/2031"),
+    ]
 
 
 def test_a_month_of_death_is_read_from_a_declared_date(tmp_path: Path) -> None:

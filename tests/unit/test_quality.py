@@ -118,7 +118,7 @@ def test_a_recorded_das28_of_unknown_form_is_compared_with_none_and_that_is_said
     [
         # 0.56*2 + 0.28*3 + 0.70*ln(1) = 1.96 with a global of 0, 3.36 with one of 100 mm
         ("esr4", 1.96, 0), ("esr4", 1.9599, 1), ("esr4", 3.36, 0), ("esr4", 3.3601, 1), ("esr3", 9.0, 0),
-        # + 0.36*ln(1) + 0.96
+        # by CRP 0 both ends are 0.96 higher
         ("crp4", 2.92, 0), ("crp4", 2.91, 1), ("crp4", 4.32, 0), ("crp4", 4.33, 1),
     ],
 )  # fmt: skip

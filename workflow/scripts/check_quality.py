@@ -2,11 +2,20 @@
 
 from d2tra import io, logs
 from d2tra.extract.quality import check_quality
+from d2tra.extract.schemas import no_rows
 from d2tra.extract.site import load_site
+from d2tra.scores import score_visits
+from d2tra.treatment.courses import overlapping_courses, stop_reasons_without_stop
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
     valid = io.read_folder(snakemake.input.valid)
-    courses, scores = io.read(snakemake.input.courses), io.read(snakemake.input.scores)
-    findings = check_quality(valid, courses, scores, load_site(snakemake.input.mapping))
+    findings = check_quality(
+        valid,
+        scores=io.read(snakemake.input.scores),
+        site=load_site(snakemake.input.mapping),
+        overlaps=overlapping_courses(io.read(snakemake.input.courses)),
+        unstopped=stop_reasons_without_stop(valid.get("treatments", no_rows("treatments"))),
+        rescore=score_visits,
+    )
     io.write(findings, snakemake.output.quality)

@@ -35,7 +35,7 @@ class OpenPoint(Closed):
 class Definition(Closed):
     """A definition; met where all of `criteria` are met. `optional`: ids left out of their any_of where unknown."""
 
-    name: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     title: str
     disease: Literal["RA", "PsA"]
     source: Source
@@ -56,12 +56,12 @@ class Definition(Closed):
     @property
     def counting(self) -> CountsFailures:
         """How the definition counts failed drugs; as EULAR 2021 where it does not count them."""
-        stated = (node.leaf for node in self.tree.walk() if isinstance(node.leaf, CountsFailures))
-        first = next(stated, None)
-        return CountsFailures(
-            count_intolerance=first is None or first.count_intolerance,
-            count_presumed=first is None or first.count_presumed,
-        )
+        for node in self.tree.walk():
+            if isinstance(node.leaf, CountsFailures):
+                return CountsFailures(
+                    count_intolerance=node.leaf.count_intolerance, count_presumed=node.leaf.count_presumed
+                )
+        return CountsFailures(count_intolerance=True, count_presumed=True)
 
     @property
     def mechanisms_needed(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
+from d2tra.config import Closed
 from d2tra.definitions.facts import KEY, Facts, latest
 from d2tra.definitions.leaf import Leaf, day, text
 from d2tra.treatment.courses import is_failed, is_possibly_failed, outcome_at
@@ -12,8 +13,8 @@ NO_TREATMENTS = "the extract has no treatments; the drug history would settle it
 UNKNOWN = pl.lit(None, dtype=pl.Boolean)
 
 
-class CountsFailures(Leaf):
-    """Which courses count as failed."""
+class CountsFailures(Closed):
+    """Which courses count as failed: the two parameters of every criterion that counts failures."""
 
     count_intolerance: bool
     count_presumed: bool
@@ -31,7 +32,7 @@ class CountsFailures(Leaf):
         return ", ".join(f"{what} {'counted' if yes else 'not counted'}" for what, yes in counted.items())
 
 
-class FailedMechanisms(CountsFailures):
+class FailedMechanisms(CountsFailures, Leaf):
     """Enough distinct mechanisms among failed b/tsDMARD courses; unknown if the possibly failed ones would be enough."""
 
     at_least: int

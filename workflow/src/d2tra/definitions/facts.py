@@ -13,7 +13,7 @@ import polars as pl
 from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
-from d2tra.extract.schemas import complete
+from d2tra.extract.schemas import complete, require_columns
 from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.drug_names import recognised
 
@@ -47,7 +47,7 @@ class Choices(Closed):
         if unknown:
             known = ", ".join(cls.model_fields)
             raise StudyError(
-                f"study: unknown key {unknown[0]!r}{nearest(unknown[0], Study.model_fields)}"
+                f"study: unknown key {unknown[0]!r}{nearest(unknown[0], Study.model_fields) or '.'}"
                 f" The labels use: {known}."
             )
         return parse(cls, {key: stated[key] for key in cls.model_fields if key in stated}, "study")
@@ -139,13 +139,15 @@ def gather_facts(
 def up_to_cut(extract: Mapping[str, pl.DataFrame | None], cut: dt.date | None) -> dict[str, pl.DataFrame]:
     """Returns the tables that the extract has, with all canonical columns and without the rows dated after the cut.
 
-    An undated row stays. StudyError where patients or visits are missing, or a table is unknown.
+    An undated row stays. StudyError where patients, their disease or visits are missing, or a table is unknown.
     """
     for table in ("patients", "visits"):
-        if extract.get(table) is None:
+        rows = extract.get(table)
+        if rows is None:
             raise StudyError(
                 f"the extract has no table {table!r}: patients and visits are needed to judge anybody."
             )
+        require_columns(rows.columns, table, ["disease"] if table == "patients" else [], "frame given")
     for table in extract:
         if table != "patients" and table not in DATED_BY:
             raise StudyError(
@@ -209,7 +211,7 @@ def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None
     for name in names:
         if name not in banded:
             raise StudyError(
-                f"study: key 'severity_score': {name!r} is no score with bands{nearest(name, banded)}"
+                f"study: key 'severity_score': {name!r} is no score with bands{nearest(name, banded) or '.'}"
                 f" Allowed: {', '.join(banded)}."
             )
 

@@ -99,7 +99,8 @@ def status_by_policy(
     study: Study | Mapping[str, Any] | None = None,
     records_glucocorticoids: bool | None = None,
 ) -> pl.DataFrame:
-    """Returns patient_id, definition, criterion_3_policy, status at the index date, under each of the four policies.
+    """Returns patient_id, definition, criterion_3_policy, status at the index date under each of the four policies, and
+    criterion_3_recorded (a flag is recorded; null without index date, or where the definition has no such criterion).
 
     Sorted by patient, then definition and policy in their order.
     """
@@ -108,19 +109,26 @@ def status_by_policy(
     leaves = leaves_of(loaded)
     judged = judge_leaves(facts, facts.index_dates, leaves)
     frames = []
-    for policy in POLICIES:
+    for policy in POLICIES:  # only this criterion's verdict differs
         choices = facts.choices.model_copy(update={"if_criterion_3_unrecorded": policy})
         on_policy = [leaf for leaf in leaves if isinstance(leaf, Problematic)]
-        rejudged = judge_leaves(replace(facts, choices=choices), facts.index_dates, on_policy)
-        verdicts = judged.with_columns(rejudged.drop(KEY)).select("patient_id", **_verdicts(facts, loaded))
+        rejudged = judge_leaves(replace(facts, choices=choices), facts.index_dates, on_policy).drop(KEY)
+        if policy == "unknown":
+            recorded = judged.select(KEY).hstack(rejudged.select(pl.all().is_not_null()))
+        verdicts = judged.with_columns(rejudged).select("patient_id", **_verdicts(facts, loaded))
         for rank, definition in enumerate(loaded):
-            patients = _patients_of(facts, definition)
+            asked = [leaf.key for leaf in leaves_of([definition]) if isinstance(leaf, Problematic)]
+            known = pl.all_horizontal(asked) if asked else pl.lit(None, dtype=pl.Boolean)
             frames.append(
-                patients.join(verdicts, on="patient_id", how="left", maintain_order="left").select(
+                _patients_of(facts, definition)
+                .join(verdicts, on="patient_id", how="left", maintain_order="left")
+                .join(recorded, on="patient_id", how="left", maintain_order="left")
+                .select(
                     "patient_id",
                     definition=pl.lit(definition.name),
                     criterion_3_policy=pl.lit(policy),
                     status=_status(pl.col(definition.name)),
+                    criterion_3_recorded=known,
                     rank=pl.lit(rank),
                 )
             )
@@ -145,15 +153,15 @@ def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition])
         *(pl.col(name).last() for name in names),
         *(pl.col("evaluation_date").filter(pl.col(name)).first().alias(f"first {name}") for name in names),
     )
-    countings = {definition.counting.key: definition.counting for definition in definitions}
-    counts = {key: _counts(facts, counting) for key, counting in countings.items()}
+    countings = {definition.counting for definition in definitions}
+    counts = {counting: _counts(facts, counting) for counting in countings}
     for definition in definitions:
         met = pl.col(definition.name)
         without = pl.col("n_mechanisms_recorded") < definition.mechanisms_needed
         yield (
             _patients_of(facts, definition)
             .join(per_patient, on="patient_id", how="left", maintain_order="left")
-            .join(counts[definition.counting.key], on="patient_id", how="left", maintain_order="left")
+            .join(counts[definition.counting], on="patient_id", how="left", maintain_order="left")
             .with_columns(
                 definition=pl.lit(definition.name),
                 status=_status(met),

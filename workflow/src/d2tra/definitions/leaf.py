@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from typing import Self
 
 import polars as pl
@@ -23,11 +24,6 @@ class Threshold(Limit):
             raise ValueError("state one of below, up_to, above, at_least")
         return self
 
-    @property
-    def value(self) -> float:
-        """The number itself."""
-        return float(next(value for value in self.model_dump().values() if value is not None))
-
     def in_words(self) -> str:
         """Returns e.g. `above 10`."""
         return next(
@@ -35,24 +31,24 @@ class Threshold(Limit):
         )
 
 
-class Leaf(Closed):
+class Leaf(Closed, ABC):
     """One criterion of the vocabulary; its fields are the parameters that a definition states.
 
     A new criterion: one subclass and one line in `criteria.Criterion`.
     """
 
+    @abstractmethod
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         """Returns the rows of `dates` (patient_id, evaluation_date; sorted) in their order with `met` (Boolean, null =
         unknown) and whatever `explain` needs."""
-        raise NotImplementedError
 
+    @abstractmethod
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         """Returns one sentence (String) per row of what `judge` gave: the deciding records, or what is missing."""
-        raise NotImplementedError
 
+    @abstractmethod
     def in_words(self) -> str:
         """Returns the criterion with its numbers, in plain words."""
-        raise NotImplementedError
 
     @property
     def key(self) -> str:
@@ -65,21 +61,21 @@ class LatestVisit(Leaf):
 
     within_days: int
 
+    @abstractmethod
     def available(self) -> pl.Expr:
         """Whether a visit is looked at (over the columns of facts.visits)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def met_at_visit(self) -> pl.Expr:
         """The verdict of such a visit."""
-        raise NotImplementedError
 
+    @abstractmethod
     def records(self) -> pl.Expr:
         """What such a visit shows, in words."""
-        raise NotImplementedError
 
+    @abstractmethod
     def missing(self) -> str:
         """What would settle it where no visit is available."""
-        raise NotImplementedError
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         visits = facts.visits.lazy().filter(self.available())

@@ -18,6 +18,8 @@ FINDINGS: dict[str, pl.DataType] = {
     "row": pl.Int64(),
 }  # fmt: skip
 
+AS_READ = "as_read_"  # the prefix of a column's text before the mapping rewrote it
+
 
 class Rule(Closed):
     """A rule of config/quality.yaml: what follows when a cell or row breaks it, and how to mend that."""
@@ -45,17 +47,18 @@ def find(
     column: str | None,
     rule: str,
     broken: pl.Expr,
-    value: pl.Expr | None = None,
     detail: pl.Expr | None = None,
 ) -> pl.DataFrame:
     """Returns one finding for each row of `rows` (with source, source_row, and row where known) where `broken` is true.
 
-    `value` is the offending text (default: the cell of `column`); `detail` completes the sentence of the rule.
+    The offending value is the cell of `column` as it was read; `detail` completes the sentence of the rule.
     """
     stated = rules()[rule]
     known = COLUMNS.get(table, {}).get(column or "")
     sentence = stated.mend.replace("{column}", column or "").replace("{takes}", known.says() if known else "")
-    shown = value if value is not None else pl.col(column) if column else pl.lit(None)
+    shown = pl.lit(None) if column is None else pl.col(column)
+    if f"{AS_READ}{column}" in rows.columns:
+        shown = pl.col(f"{AS_READ}{column}")
     return rows.filter(broken.fill_null(False)).select(
         table=pl.lit(table),
         source="source",

@@ -11,7 +11,7 @@ import polars as pl
 
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.cells import NUMBER, UNITS, plain_unit, read_number
-from d2tra.extract.findings import collect, find
+from d2tra.extract.findings import AS_READ, collect, find
 from d2tra.extract.schemas import COLUMNS, require_columns
 from d2tra.extract.site import REQUIRED_TABLES, TABLES, Reshape, SiteMapping, Split, TableName, TableSource
 from d2tra.logs import log
@@ -24,7 +24,10 @@ V = TypeVar("V")
 
 @dataclass(frozen=True)
 class Harmonised:
-    """Canonical tables as text (+ source, source_row, is_duplicate), and the findings of severity fix so far."""
+    """Canonical tables as text (+ source, source_row, is_duplicate), and the findings of severity fix so far.
+
+    `as_read_<column>` is there for columns whose cells the mapping rewrites, and holds their text as read.
+    """
 
     tables: dict[str, pl.DataFrame]
     findings: pl.DataFrame
@@ -87,6 +90,7 @@ def harmonise_table(
     rows = pl.concat(read, how="diagonal")
     present = [name for name in COLUMNS[table] if name in rows.columns]
     rows = rows.with_columns(is_duplicate=~pl.struct(*present, "_reading").is_first_distinct())
+    rows = rows.with_columns(pl.col(_translated(parts, table, site, present)).name.prefix(AS_READ))
     done = []
     for number, part in enumerate(parts):
         mine = rows.filter(pl.col("_part") == number)
@@ -94,7 +98,8 @@ def harmonise_table(
         findings.extend(found)
         done.append(_translate(mine, part, table, site))
     whole = pl.concat(done)
-    return whole.select(*present, "source", "source_row", "is_duplicate"), collect(findings)
+    as_read = [name for name in whole.columns if name.startswith(AS_READ)]
+    return whole.select(*present, *as_read, "source", "source_row", "is_duplicate"), collect(findings)
 
 
 def split_packed_cells(part: Part, table: TableName) -> tuple[Part, pl.DataFrame]:
@@ -290,6 +295,17 @@ def _own_units(
             fits = plain_unit(pl.col(name).str.extract(pattern, 2)).is_in(own).fill_null(False)
             found[name] = (pl.col(name).str.extract(pattern, 1), fits)
     return found
+
+
+def _translated(parts: list[Part], table: TableName, site: SiteMapping, present: list[str]) -> list[str]:
+    """Columns whose cells are rewritten in some part: their text as read is kept for the findings."""
+    names = set()
+    for part in parts:
+        for key, section in (("values", part.source.values), ("units", part.source.units)):
+            names.update(_by_column(section, part, table, site, key, present))
+        if part.source.dates.format != ISO:
+            names.update(name for name in present if COLUMNS[table][name].kind in ("date", "month"))
+    return sorted(names)
 
 
 def _translate(rows: pl.DataFrame, part: Part, table: TableName, site: SiteMapping) -> pl.DataFrame:

@@ -253,7 +253,7 @@ def complete(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     if table == "labs" and not {"number", "is_censored"} <= set(others):
         results = read_lab_results(whole, crp_unit="mg/L", censored="half")
         whole = whole.with_columns(results[name] for name in ("number", "is_censored") if name not in others)
-    return whole
+    return whole.select(pl.exclude("source_row"), "source_row")
 
 
 def no_rows(table: str) -> pl.DataFrame:

@@ -11,7 +11,7 @@ import polars as pl
 from d2tra.config import setting
 from d2tra.errors import StudyError
 from d2tra.extract.cells import read_number
-from d2tra.extract.findings import FINDINGS, collect, find
+from d2tra.extract.findings import AS_READ, FINDINGS, collect, find
 from d2tra.extract.mapping import Harmonised
 from d2tra.extract.schemas import (
     COLUMNS,
@@ -114,6 +114,7 @@ def read_table(text: pl.DataFrame, table: str) -> tuple[pl.DataFrame, Findings]:
             READERS[column.kind](pl.col(column.name)).cast(column.dtype).alias(column.name)
             for column in columns
         ),
+        *(name for name in text.columns if name.startswith(AS_READ)),
         "source",
         "source_row",
         "row",

@@ -168,7 +168,7 @@ def c_statistic(event: np.ndarray, score: np.ndarray) -> float | None:
 
 def _why_not(n: int, n_events: int, n_parameters: int, terms: Sequence[str], design: Design) -> str | None:
     if n == 0:
-        unrecorded = [term for term in terms if design.dropped[term] == len(design.complete)]
+        unrecorded = [term for term in terms if 0 < design.dropped[term] == len(design.complete)]
         return "no complete cases" + (f": {', '.join(unrecorded)} not recorded" if unrecorded else "")
     if n_events in (0, n):
         return "no patient has the outcome" if n_events == 0 else "every patient has the outcome"

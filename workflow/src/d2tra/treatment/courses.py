@@ -210,13 +210,12 @@ def _starts_anew(max_gap_days: pl.Expr) -> pl.Expr:
 
 def _ended_by_next_drug(courses: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     """Ends a course with an imputed stop the day before the first later row of another b/tsDMARD."""
-    imputed = courses.filter("has_imputed_stop").select("course", "patient_id", "molecule", "last_start_date")
-    others = rows.filter(pl.col("kind").is_in(BTS_KINDS)).select(
-        "patient_id", other="molecule", next_start="start_date"
-    )
+    imputed = courses.filter("has_imputed_stop").select("course", "patient_id", "last_start_date")
+    # a later row of the molecule itself changes nothing: had it begun before the stop, it would be part of the course
+    others = rows.filter(pl.col("kind").is_in(BTS_KINDS)).select("patient_id", next_start="start_date")
     ended = (
         imputed.join(others, on="patient_id")
-        .filter(pl.col("other") != pl.col("molecule"), pl.col("next_start") > pl.col("last_start_date"))
+        .filter(pl.col("next_start") > pl.col("last_start_date"))
         .group_by("course")
         .agg(day_before=pl.col("next_start").min() - pl.duration(days=1))
     )
