@@ -1,4 +1,4 @@
-"""eular_2021 once more, slowly and in plain Python, written from the specification alone and sharing no code with the
+"""eular_2021, its routine and its strict form once more, slowly and in plain Python, written from the specification alone and sharing no code with the
 package. An extract is a dict of lists of rows; `random_patients` draws some whose values sit on the edges."""
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ import datetime as dt
 import math
 from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
+from functools import cache
 
 DAY = dt.timedelta(days=1)
 DRUGS = {  # molecule: kind, mechanism, suppresses the acute phase
@@ -200,7 +201,12 @@ def is_active(name: str, value: float) -> bool:
 
 class Patient:
     def __init__(
-        self, patient_id: str, extract: dict[str, list[dict]], policy: str, records_glucocorticoids: bool
+        self,
+        patient_id: str,
+        extract: dict[str, list[dict]],
+        policy: str,
+        records_glucocorticoids: bool,
+        definition: str = "eular_2021",
     ):
         def mine(table: str) -> list[dict]:
             return [row for row in extract[table] if row["patient_id"] == patient_id]
@@ -210,6 +216,13 @@ class Patient:
         self.treatments, self.imaging = mine("treatments"), mine("imaging")
         self.scores = {v["visit_date"]: score(v, mine("labs")) for v in self.visits}
         self.courses = trace(self.treatments)
+        self.optional = ["2c", "2d", "2e"] if definition == "eular_2021_routine" else ["2d"]
+        self.counted, self.reasons_of_failure = {"failed_inefficacy"}, set(INEFFICACY)
+        if definition != "eular_2021_strict":
+            self.counted |= {"failed_intolerance", "presumed_failed"}
+            self.reasons_of_failure |= INTOLERANCE
+        for slow in ("dose_of", "bridge", "c2a"):
+            setattr(self, slow, cache(getattr(self, slow)))
         self.policy, self.records_glucocorticoids = policy, records_glucocorticoids
 
     def failing(self, t: dt.date) -> tuple[list[dict], list[dict]]:
@@ -218,12 +231,12 @@ class Patient:
             if not is_bts(course["molecule"]):
                 continue
             found = outcome(course, self.courses, t)
-            open_failure = (
-                found == "ongoing" and course["stop"] is None and course["reason"] in INEFFICACY | INTOLERANCE
-            )
-            if found in ("failed_inefficacy", "failed_intolerance", "presumed_failed"):
+            stopless = found == "ongoing" and course["stop"] is None
+            if found in self.counted:
                 failed.append(dict(course, outcome=found))
-            elif found in ("unknown", "too_short") or open_failure:
+            elif found in ("unknown", "too_short", "presumed_failed") or (
+                stopless and course["reason"] in self.reasons_of_failure
+            ):
                 possible.append(course)
         return failed, possible
 
@@ -370,8 +383,12 @@ class Patient:
             name: getattr(self, f"c{name}")(t) for name in ("1m", "1p", "2a", "2b", "2c", "2d", "2e", "3")
         }
         found["1"] = and3(found["1m"], found["1p"])
-        left = [found[name] for name in ("2a", "2b", "2c", "2e")] + [found["2d"]] * (found["2d"] is not None)
-        found["2"] = or3(*left)
+        parts = [
+            name
+            for name in ("2a", "2b", "2c", "2d", "2e")
+            if found[name] is not None or name not in self.optional
+        ]
+        found["2"] = or3(*(found[name] for name in parts)) if parts else None
         return found
 
     def verdict(self, t: dt.date) -> bool | None:

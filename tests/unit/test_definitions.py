@@ -251,7 +251,7 @@ def test_without_evidence_the_labels_are_the_same():
 
 def test_the_four_policies_stand_side_by_side():
     found = status_by_policy(EXTRACT, COURSES, SCORES, ["eular_2021"]).filter(pl.col("patient_id") != "D")
-    assert found.rows() == [
+    assert found.drop("criterion_3_recorded").rows() == [
         ("A", "eular_2021", "unknown", "met"),
         ("A", "eular_2021", "assume_met", "met"),
         ("A", "eular_2021", "global_above_50", "met"),
@@ -261,6 +261,17 @@ def test_the_four_policies_stand_side_by_side():
         ("B", "eular_2021", "global_above_50", "met"),
         ("B", "eular_2021", "ignore", "met"),
     ]
+
+
+def test_beside_the_policies_it_is_told_whether_criterion_3_is_recorded():
+    found = status_by_policy(EXTRACT, COURSES, SCORES, ["eular_2021", "audit_95"]).filter(
+        criterion_3_policy="ignore"
+    )
+    assert found.select("patient_id", "definition", "criterion_3_recorded").rows() == [
+        ("A", "eular_2021", True), ("A", "audit_95", None),
+        ("B", "eular_2021", False), ("B", "audit_95", None),
+        ("D", "eular_2021", None), ("D", "audit_95", None),
+    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("policy", POLICIES)
@@ -321,12 +332,13 @@ def test_a_study_that_asks_for_nonsense_is_told_so(study, message):
     ("extract", "message"),
     [
         ({"patients": EXTRACT["patients"]}, "no table 'visits'"),
+        ({**EXTRACT, "patients": EXTRACT["patients"].drop("disease")}, "missing: 'disease'"),
         (
             {**EXTRACT, "treatment": EXTRACT["treatments"]},
             "unknown table 'treatment', did you mean 'treatments'",
         ),
     ],
-    ids=["no visits", "unknown table"],
+    ids=["no visits", "no disease", "unknown table"],
 )
 def test_an_extract_that_cannot_be_judged_is_told_so(extract, message):
     with pytest.raises(StudyError, match=message):

@@ -110,8 +110,8 @@ def test_a_finding_shows_the_value_as_it_was_read(tmp_path: Path) -> None:
     result = validate_extract(harmonise(site), site, recognise_drugs)
 
     assert [finding[2:] for finding in reasons(result)] == [
-        ("pain_mm", "own_unit", "fix", "11 cm"),
         ("pain_mm", "out_of_range", "cell", "11 cm"),
+        ("pain_mm", "own_unit", "fix", "11 cm"),
         ("patient_global_mm", "out_of_range", "cell", "12"),
         ("visit_date", "row_after_cut", "row", "31/12/2031"),
     ]

@@ -34,6 +34,9 @@ except StudyError as mistake:
     raise SystemExit(f"\n{mistake}\n")
 
 
+DRUG_CODELISTS = [settings.codelist(name) for name in ("dmards", "mechanisms", "drug_words")]
+
+
 pathvars:
     results=f"results/{STUDY.name}",
     private=f"results/{STUDY.name}/private",

@@ -45,7 +45,8 @@ rule validate_extract:
     input:
         tables="<private>/sites/{site}/harmonised",
         mapping=mapping_of,
-        codelist=settings.codelist("dmards"),
+        codelists=DRUG_CODELISTS,
+        rules=settings.setting_path("quality"),
         code=code("validate_extract"),
     output:
         valid=directory("<private>/sites/{site}/valid"),

@@ -12,7 +12,7 @@ rule trace_treatment:
         valid="<private>/sites/{site}/valid",
         cut="<private>/sites/{site}/data_cut.json",
         rules=settings.setting_path("exposure"),
-        codelist=settings.codelist("dmards"),
+        codelists=DRUG_CODELISTS,
         code=code("trace_treatment"),
     output:
         courses="<private>/sites/{site}/courses.parquet",

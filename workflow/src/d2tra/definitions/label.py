@@ -106,19 +106,14 @@ def status_by_policy(
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
-    leaves = leaves_of(loaded)
-    judged = judge_leaves(facts, facts.index_dates, leaves)
+    judged = judge_leaves(facts, facts.index_dates, leaves_of(loaded))
+    under = {policy: _judge_problematic(facts, policy, loaded) for policy in POLICIES}
+    recorded = judged.select("patient_id").hstack(under["unknown"].select(pl.all().is_not_null()))
     frames = []
-    for policy in POLICIES:  # only this criterion's verdict differs
-        choices = facts.choices.model_copy(update={"if_criterion_3_unrecorded": policy})
-        on_policy = [leaf for leaf in leaves if isinstance(leaf, Problematic)]
-        rejudged = judge_leaves(replace(facts, choices=choices), facts.index_dates, on_policy).drop(KEY)
-        if policy == "unknown":
-            recorded = judged.select(KEY).hstack(rejudged.select(pl.all().is_not_null()))
-        verdicts = judged.with_columns(rejudged).select("patient_id", **_verdicts(facts, loaded))
+    for policy in POLICIES:
+        verdicts = judged.with_columns(under[policy]).select("patient_id", **_verdicts(facts, loaded))
         for rank, definition in enumerate(loaded):
             asked = [leaf.key for leaf in leaves_of([definition]) if isinstance(leaf, Problematic)]
-            known = pl.all_horizontal(asked) if asked else pl.lit(None, dtype=pl.Boolean)
             frames.append(
                 _patients_of(facts, definition)
                 .join(verdicts, on="patient_id", how="left", maintain_order="left")
@@ -128,11 +123,20 @@ def status_by_policy(
                     definition=pl.lit(definition.name),
                     criterion_3_policy=pl.lit(policy),
                     status=_status(pl.col(definition.name)),
-                    criterion_3_recorded=known,
+                    criterion_3_recorded=pl.all_horizontal(asked)
+                    if asked
+                    else pl.lit(None, dtype=pl.Boolean),
                     rank=pl.lit(rank),
                 )
             )
     return pl.concat(frames).sort("patient_id", "rank", maintain_order=True).drop("rank")
+
+
+def _judge_problematic(facts: Facts, policy: Policy, definitions: list[Definition]) -> pl.DataFrame:
+    """The verdict at the index date of the only criteria that hang on the policy: a column by their key."""
+    choices = facts.choices.model_copy(update={"if_criterion_3_unrecorded": policy})
+    leaves = [leaf for leaf in leaves_of(definitions) if isinstance(leaf, Problematic)]
+    return judge_leaves(replace(facts, choices=choices), facts.index_dates, leaves).drop(KEY)
 
 
 def _verdicts(facts: Facts, definitions: list[Definition]) -> dict[str, pl.Expr]:

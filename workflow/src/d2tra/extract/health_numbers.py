@@ -15,6 +15,7 @@ WRITTEN = r"\b[0-9]{3}[ -]{1,3}[0-9]{3}[ -]{1,3}[0-9]{4}\b"
 AFTER_NHS = r"(?i)\bnhs[^0-9]{0,20}([0-9]{3}[ -]{0,3}[0-9]{3}[ -]{0,3}[0-9]{4})\b"
 TEN_DIGITS = rf"^(?:[0-9]{{10}}(?:\.0)?|{WRITTEN}|[0-9]{{6}}[ -][0-9]{{4}})$"
 DAY_MONTH = r"^(?:0[1-9]|[12][0-9]|3[01])(?:0[1-9]|1[0-2])"
+NINE_DIGITS = r"[0-9](?:[ .\p{Z}\p{Pd}]{0,3}[0-9]){8}"
 NUMBER_WORDS = {"number", "no", "num", "nr", "id", "identifier"}
 PSEUDONYM_WORDS = {
     "pseudo",
@@ -56,6 +57,9 @@ def health_numbers(column: Column, text: pl.DataFrame) -> list[Sign]:
     Ten digits are decided on the column (random ones pass one time in eleven); a valid number written 3-3-4, or after
     the letters NHS, is one wherever it stands, unless the whole column is written 3-3-4. Others that pass are a warning.
     """
+    digits = pl.col("value").str.contains(NINE_DIGITS)
+    if not column.values.select(digits.any()).item():
+        return []
     numeric = column.values.filter(pl.col("value").str.contains(r"^[0-9][0-9 .\p{Z}\p{Pd}]{8,20}$"))
     numeric = numeric.with_columns(match=plain(pl.col("value")))
     ten = _checked(numeric.filter(pl.col("match").str.contains(TEN_DIGITS)), column)

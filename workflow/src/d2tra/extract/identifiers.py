@@ -8,147 +8,33 @@ import polars as pl
 
 from d2tra.errors import StudyError
 from d2tra.extract.health_numbers import MAYBE, NHS, health_numbers
-from d2tra.extract.person_names import GIVEN_NAMES, NO_NAMES
-from d2tra.extract.signs import Column, Sign, extracted, header_words, long_cells, n_cells
+from d2tra.extract.person_names import (
+    GIVEN_NAMES,
+    NAME_HEADERS,
+    NO_NAMES,
+    PERSON_WORDS,
+    STAFF_WORDS,
+    THING_WORDS,
+)
+from d2tra.extract.signs import Column, Sign, extracted, long_cells, n_cells
 
 POSTCODE, EMAIL, PHONE, BIRTH, NAME = "postcode", "e-mail address", "phone number", "date of birth", "name"
 HOSPITAL, ADDRESS, FREE_TEXT = "hospital number", "address", "free text"
 DEATH, OUTWARD = "exact date of death", "outward postcode"
-PROSE_ROLES = frozenset(
-    {"drug", "term", "stop_reason"}
-)  # no test of names, none of length, two postcodes needed
+PROSE_ROLES = frozenset({"drug", "term", "stop_reason"})  # need two postcodes, have no names, may be long
 LONGEST_MEAN_LENGTH = 40  # characters; clinical reference 7.3
 BIRTHS_END_BEFORE = 15  # years before the extract's last; clinical reference 7.3
 MIN_BIRTHS = 5  # distinct days that make old dates a column of births
+MIN_OUTWARD = 5  # cells from which half being outward postcodes is no chance
 
 # Royal Mail's 121 areas, Guernsey, Jersey and the Isle of Man.
-AREAS = [
-    "AB",
-    "AL",
-    "B",
-    "BA",
-    "BB",
-    "BD",
-    "BH",
-    "BL",
-    "BN",
-    "BR",
-    "BS",
-    "BT",
-    "CA",
-    "CB",
-    "CF",
-    "CH",
-    "CM",
-    "CO",
-    "CR",
-    "CT",
-    "CV",
-    "CW",
-    "DA",
-    "DD",
-    "DE",
-    "DG",
-    "DH",
-    "DL",
-    "DN",
-    "DT",
-    "DY",
-    "E",
-    "EC",
-    "EH",
-    "EN",
-    "EX",
-    "FK",
-    "FY",
-    "G",
-    "GL",
-    "GU",
-    "GY",
-    "HA",
-    "HD",
-    "HG",
-    "HP",
-    "HR",
-    "HS",
-    "HU",
-    "HX",
-    "IG",
-    "IM",
-    "IP",
-    "IV",
-    "JE",
-    "KA",
-    "KT",
-    "KW",
-    "KY",
-    "L",
-    "LA",
-    "LD",
-    "LE",
-    "LL",
-    "LN",
-    "LS",
-    "LU",
-    "M",
-    "ME",
-    "MK",
-    "ML",
-    "N",
-    "NE",
-    "NG",
-    "NN",
-    "NP",
-    "NR",
-    "NW",
-    "OL",
-    "OX",
-    "PA",
-    "PE",
-    "PH",
-    "PL",
-    "PO",
-    "PR",
-    "RG",
-    "RH",
-    "RM",
-    "S",
-    "SA",
-    "SE",
-    "SG",
-    "SK",
-    "SL",
-    "SM",
-    "SN",
-    "SO",
-    "SP",
-    "SR",
-    "SS",
-    "ST",
-    "SW",
-    "SY",
-    "TA",
-    "TD",
-    "TF",
-    "TN",
-    "TQ",
-    "TR",
-    "TS",
-    "TW",
-    "UB",
-    "W",
-    "WA",
-    "WC",
-    "WD",
-    "WF",
-    "WN",
-    "WR",
-    "WS",
-    "WV",
-    "YO",
-    "ZE",
-]
-_ONE, _TWO = ("|".join(area for area in AREAS if len(area) == length) for length in (1, 2))
+AREAS = """
+    AB AL B BA BB BD BH BL BN BR BS BT CA CB CF CH CM CO CR CT CV CW DA DD DE DG DH DL DN DT DY E EC EH EN EX FK FY
+    G GL GU GY HA HD HG HP HR HS HU HX IG IM IP IV JE KA KT KW KY L LA LD LE LL LN LS LU M ME MK ML N NE NG NN NP NR
+    NW OL OX PA PE PH PL PO PR RG RH RM S SA SE SG SK SL SM SN SO SP SR SS ST SW SY TA TD TF TN TQ TR TS TW UB W WA
+    WC WD WF WN WR WS WV YO ZE
+"""
+_ONE, _TWO = ("|".join(area for area in AREAS.split() if len(area) == length) for length in (1, 2))
 OUTWARD_PART = rf"(?:(?:{_TWO})(?:[0-9][A-Z]|[1-9]?[0-9])|(?:{_ONE})(?:[1-9][A-Z]|[1-9][0-9]?))"
 INWARD_PART = "[0-9][ABD-HJLNP-UW-Z]{2}"
 FULL_POSTCODE = (
@@ -161,17 +47,8 @@ ABROAD = r"(?:\+|\b00) ?44[ .-]{0,2}(?:\(0\))?[ .-]{0,2}\(?[1-9](?:[ .()-]{0,2}[
 AT_HOME = r"(?:^|[^\w.-])\(?0[1-35789][0-9](?:[ .()-]{0,2}[0-9]){8}\b"
 UNBROKEN = r"\b0[0-9]{10}\b"
 PHONE_WORDS = {
-    "phone",
-    "telephone",
-    "tel",
-    "mobile",
-    "landline",
-    "fax",
-    "phones",
-    "telephones",
-    "telno",
-    "phoneno",
-}
+    "phone", "phones", "telephone", "telephones", "tel", "mobile", "landline", "fax", "telno", "phoneno",
+}  # fmt: skip
 MONTH_NAME = r"(?i:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 # Year first, year last, or a month's name; two-digit years up to 30 are of this century.
 DATES = (
@@ -190,119 +67,6 @@ PERSON = (
     rf"^(?:(?:{_TITLE} )?{_WORD} (?:(?:{_WORD}|\p{{Lu}}\.?) )?{_WORD}|{_TITLE} (?:\p{{Lu}}\.? )?{_WORD}"
     rf"|\p{{Lu}}\. ?(?:\p{{Lu}}\. ?)?{_WORD}|(?:{_WORD}|\p{{Lu}}{{2,}}), ?(?:{_TITLE} )?{_WORD}(?: {_WORD})?"
     rf"|(?i:(?:{GIVEN_NAMES})[ ,]+[\p{{L}}'’-]{{2,}}|[\p{{L}}'’-]{{2,}}[ ,]+(?:{GIVEN_NAMES})))$"
-)
-NAME_HEADERS = {
-    "name", "names", "title", "initial", "initials", "nok", "nextofkin", "surname", "surnames", "lastname", "forename",
-    "forenames", "firstname", "givenname", "middlename", "familyname", "fullname", "patientname", "maidenname", "alias",
-    "gpname", "knownas", "preferredname", "consultantname", "clinicianname", "doctorname",
-}  # fmt: skip
-PERSON_WORDS = set(
-    [
-        "patient",
-        "pt",
-        "first",
-        "last",
-        "middle",
-        "family",
-        "given",
-        "full",
-        "maiden",
-        "preferred",
-        "known",
-        "previous",
-        "birth",
-        "gp",
-        "doctor",
-        "dr",
-        "clinician",
-        "consultant",
-        "nurse",
-        "physician",
-        "rheumatologist",
-        "prescriber",
-        "referrer",
-        "carer",
-        "relative",
-        "kin",
-        "mother",
-        "father",
-        "spouse",
-        "partner",
-        "contact",
-        "person",
-        "staff",
-        "user",
-        "author",
-        "legal",
-        "christian",
-        "second",
-        "registrar",
-        "practitioner",
-        "requester",
-    ]
-)
-STAFF_WORDS = PERSON_WORDS & set(
-    [
-        "gp",
-        "doctor",
-        "dr",
-        "clinician",
-        "consultant",
-        "nurse",
-        "physician",
-        "rheumatologist",
-        "prescriber",
-        "referrer",
-        "author",
-        "registrar",
-        "practitioner",
-        "requester",
-        "carer",
-    ]
-)
-THING_WORDS = set(
-    [
-        "drug",
-        "drugs",
-        "medication",
-        "medicine",
-        "medicines",
-        "brand",
-        "product",
-        "biologic",
-        "biologics",
-        "dmard",
-        "treatment",
-        "therapy",
-        "diagnosis",
-        "disease",
-        "condition",
-        "term",
-        "reason",
-        "ethnicity",
-        "ethnic",
-        "test",
-        "joint",
-        "site",
-        "hospital",
-        "trust",
-        "unit",
-        "practice",
-        "organisation",
-        "clinic",
-        "ward",
-        "location",
-        "centre",
-        "department",
-        "measure",
-        "modality",
-        "specimen",
-        "smoking",
-        "country",
-        "language",
-        "religion",
-        "occupation",
-    ]
 )
 HOSPITAL_NUMBER_HEADERS = {
     "mrn", "hospitalnumber", "hospitalno", "hospitalnum", "hospno", "hospnum", "hospnumber", "unitnumber", "unitno",
@@ -324,19 +88,13 @@ def signs_in_column(column: Column, hospital_number: str | None = None) -> list[
     if column.values.is_empty():
         return []
     text = long_cells(column.values)
-    signs = health_numbers(column, text)
-    signs += [_postcodes(column, text), _emails(text), _phones(column, text), _streets(column, text)]
-    signs += [Sign(BIRTH, n_cells(text.filter(pl.col("text").str.contains(BIRTH_IN_TEXT))))]
-    signs += [_hospital_numbers(column, hospital_number)]
+    signs = [_hospital_numbers(column, hospital_number), *health_numbers(column, text)]
+    if text.height:
+        signs += [_postcodes(column, text), _emails(text), _phones(column, text), _streets(column, text)]
+        signs += [Sign(BIRTH, n_cells(text.filter(pl.col("text").str.contains(BIRTH_IN_TEXT))))]
     if not column.is_title:
-        signs += [
-            _births(column),
-            _names(column),
-            _prose(column),
-            _deaths(column),
-            _outward_postcodes(column),
-        ]
-        signs += [_record_numbers(column), _addresses(column)]
+        signs += [_births(column), _names(column, text), _prose(column, text), _deaths(column)]
+        signs += [_outward_postcodes(column), _record_numbers(column), _addresses(column)]
     most: dict[str, Sign] = {}
     for sign in sorted(signs, key=lambda sign: (not sign.stops, -sign.count)):
         if sign.count:
@@ -349,8 +107,9 @@ def signs_in_column(column: Column, hospital_number: str | None = None) -> list[
 def signs_in_name(name: str, hospital_number: str | None = None) -> list[Sign]:
     """Returns what a header, a sheet's or file's name or a document's property shows by itself; each stops."""
     words = " ".join(name.replace("_", " ").split())
+    may_show = re.search(r"@|[0-9][A-Za-z]{2}\b|[0-9],? [A-Z]|(?:[0-9][^0-9]*){6}", words) or hospital_number
     values = pl.DataFrame({"value": [words], "count": [1]})
-    signs = signs_in_column(Column("", values, is_title=True), hospital_number) if words else []
+    signs = signs_in_column(Column("", values, is_title=True), hospital_number) if words and may_show else []
     # Ten digits inside a name may be a time; these ranges hold no time of this century.
     is_allocated = re.search(r"\b(?:[4-79][0-9]{9}|3[2-9][0-9]{8})\b", words) is not None
     signs = [Sign(NHS, 1) if sign.kind == MAYBE and is_allocated else sign for sign in signs]
@@ -363,6 +122,7 @@ def signs_in_name(name: str, hospital_number: str | None = None) -> list[Sign]:
 def date_years(values: pl.DataFrame) -> pl.DataFrame:
     """Returns value, count, year of the values that are full dates, however written."""
     text = pl.col("value")
+    values = values.filter(text.str.contains(r"^[0-9].{3,}[0-9]|^[A-Za-z]{3,9} [0-9]"))
     full = pl.coalesce(text.str.extract(pattern, 1) for pattern in DATES).cast(pl.Int32)
     short = text.str.extract(SHORT_YEAR, 1).cast(pl.Int32)
     short = pl.when(short <= PIVOT_YEAR).then(2000 + short).otherwise(1900 + short)
@@ -392,17 +152,13 @@ def _postcodes(column: Column, text: pl.DataFrame) -> Sign:
 
 def _outward_postcodes(column: Column) -> Sign:
     """Outward parts alone where the header says postcode, or where a column that is not mapped consists of them."""
-    says_so = bool(
-        {"postcode", "postcodes", "outcode", "outward"} & set(column.words)
-    ) or "postcode" in "".join(column.words)
+    joined = "".join(column.words)
+    says_so = "postcode" in joined or "outcode" in joined
+    if not says_so and (column.roles or "code" in joined):
+        return Sign(OUTWARD, 0)
     count = column.n_where(pl.col("value").str.contains(rf"(?i)^{OUTWARD_PART}(?: [0-9])?$"))
-    whole = (
-        not column.roles
-        and "code" not in column.words
-        and 2 * count >= column.n_filled
-        and column.n_filled >= 5
-    )
-    return Sign(OUTWARD, count if says_so or whole else 0, stops=False)
+    is_whole = 2 * count >= column.n_filled >= MIN_OUTWARD
+    return Sign(OUTWARD, count if says_so or is_whole else 0, stops=False)
 
 
 def _emails(text: pl.DataFrame) -> Sign:
@@ -414,10 +170,10 @@ def _phones(column: Column, text: pl.DataFrame) -> Sign:
     if column.is_id:
         return Sign(PHONE, 0)
     if set(column.words) & PHONE_WORDS or "".join(column.words) in {"contactnumber", "contactno"}:
-        digits = pl.col("value").str.replace_all("[^0-9]", "").str.len_chars()
-        numbers = column.n_where(pl.col("value").str.contains(r"^[0-9 ()+./-]+$") & digits.is_between(9, 14))
-        if numbers:
-            return Sign(PHONE, numbers)
+        n_digits = pl.col("text").str.replace_all("[^0-9]", "").str.len_chars()
+        is_number = pl.col("text").str.contains(r"^[0-9 ()+./-]+$") & n_digits.is_between(9, 14)
+        if under_header := n_cells(text.filter(is_number)):
+            return Sign(PHONE, under_header)
     broken_up = pl.col("text").str.replace_all(r"[0-9]{11,}", "")
     unbroken = text.filter(pl.col("text").str.contains(UNBROKEN))
     written = text.filter(pl.col("text").str.contains(ABROAD) | broken_up.str.contains(AT_HOME))
@@ -443,42 +199,42 @@ def _births(column: Column) -> Sign:
     return Sign(BIRTH, n_cells(date_years(column.values)))
 
 
-def _names(column: Column) -> Sign:
+def _names(column: Column, text: pl.DataFrame) -> Sign:
     """A header of names, or more than half of the cells reading as two capitalised words that are no clinic's words."""
+    words, joined = set(column.words), "".join(column.words)
     if column.roles & PROSE_ROLES:
         return Sign(NAME, 0)
-    words, joined = set(column.words), "".join(column.words)
-    of_person = (
+    says_so = (
         joined in NAME_HEADERS
         or bool(words & {"surname", "forename", "forenames", "initials", "nok", "firstname", "lastname"})
         or bool("name" in words and words & PERSON_WORDS and not words & THING_WORDS)
         or "nextofkin" in joined
     )
-    if of_person and not column.roles - {"patient_id"}:
+    if says_so and not column.roles - {"patient_id"}:
         return Sign(NAME, column.n_filled)
-    is_word = ~pl.col("value").str.contains(rf"(?i)\b(?:{NO_NAMES})\b")
-    people = column.n_where(pl.col("value").str.contains(PERSON) & is_word)
-    if 2 * people > column.n_filled and not words & THING_WORDS:
-        return Sign(NAME, people)
-    if words & STAFF_WORDS and not column.roles:  # `consultant`: one surname is a name there
-        grades = "|".join(STAFF_WORDS)
-        is_surname = pl.col("value").str.contains(rf"^{_WORD}$") & ~pl.col("value").str.contains(
-            rf"(?i)\b(?:{grades})\b"
-        )
-        surnames = column.n_where((is_surname | pl.col("value").str.contains(PERSON)) & is_word)
-        return Sign(NAME, surnames if 2 * surnames > column.n_filled else 0)
-    return Sign(NAME, 0)
+    is_staff = bool(words & STAFF_WORDS) and not column.roles  # under `consultant` one word is a name
+    if text.is_empty() or (words & THING_WORDS and not is_staff):
+        return Sign(NAME, 0)
+    reads_so = pl.col("text").str.contains(rf"{PERSON}|^{_WORD}$" if is_staff else PERSON)
+    is_other = pl.col("text").str.contains(
+        rf"(?i)\b(?:{NO_NAMES}|{'|'.join(sorted(STAFF_WORDS - {'dr'}))})\b"
+    )
+    people = n_cells(text.filter(reads_so).filter(~is_other))
+    return Sign(NAME, people if 2 * people > column.n_filled else 0)
 
 
-def _prose(column: Column) -> Sign:
-    exempt = column.may_hold_text or column.is_id or bool(column.roles & PROSE_ROLES)
+def _prose(column: Column, text: pl.DataFrame) -> Sign:
+    """Cells of more than 40 characters in the mean; cells that are no `text` are shorter than 11."""
+    if text.is_empty() or column.may_hold_text or column.is_id or column.roles & PROSE_ROLES:
+        return Sign(FREE_TEXT, 0)
     length = (pl.col("value").str.len_chars().cast(pl.Int64) * pl.col("count")).sum()
     is_long = column.values.select(length).item() > LONGEST_MEAN_LENGTH * column.n_filled
-    return Sign(FREE_TEXT, column.n_filled if is_long and not exempt else 0)
+    return Sign(FREE_TEXT, column.n_filled if is_long else 0)
 
 
 def _deaths(column: Column) -> Sign:
-    says_so = bool({"death", "dod", "deceased", "died"} & set(column.words)) or "death_month" in column.roles
+    says_so = bool({"dod", "deceased", "died"} & set(column.words)) or "death" in "".join(column.words)
+    says_so = says_so or "death_month" in column.roles
     return Sign(DEATH, n_cells(date_years(column.values)) if says_so else 0, stops=False)
 
 
@@ -511,6 +267,3 @@ def _streets(column: Column, text: pl.DataFrame) -> Sign:
     if column.may_hold_text:
         return Sign(ADDRESS, 0)
     return Sign(ADDRESS, n_cells(text.filter(pl.col("text").str.contains(STREET))))
-
-
-__all__ = ["date_years", "header_words", "reads_as_births", "signs_in_column", "signs_in_name"]

@@ -299,10 +299,10 @@ def _own_units(
 
 def _translated(parts: list[Part], table: TableName, site: SiteMapping, present: list[str]) -> list[str]:
     """Columns whose cells are rewritten in some part: their text as read is kept for the findings."""
-    names = set()
+    names: set[str] = set()
     for part in parts:
-        for key, section in (("values", part.source.values), ("units", part.source.units)):
-            names.update(_by_column(section, part, table, site, key, present))
+        names.update(_by_column(part.source.values, part, table, site, "values", present))
+        names.update(_by_column(part.source.units, part, table, site, "units", present))
         if part.source.dates.format != ISO:
             names.update(name for name in present if COLUMNS[table][name].kind in ("date", "month"))
     return sorted(names)

@@ -45,7 +45,7 @@ STOPPING_PROPERTIES = {
 }
 LISTS_OF_SHEETS = {"TitlesOfParts", "HeadingPairs"}  # the sheets' names once more
 AUTHORS = {"creator", "lastModifiedBy", "Manager"}
-PROGRAMS = ("openpyxl", "xlsxwriter", "microsoft", "libreoffice", "python")
+PROGRAMS = ("d2tra", "openpyxl", "xlsxwriter", "microsoft", "libreoffice", "python")
 CANONICAL_DATES = {
     column.name for table in COLUMNS.values() for column in table.values() if column.kind == "date"
 }
