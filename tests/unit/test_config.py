@@ -59,7 +59,7 @@ def test_stated_defaults_hold_where_a_study_is_silent(study_file):
     ],
 )
 def test_a_mistake_in_a_study_names_file_key_and_what_is_allowed(study_file, right, wrong, said):
-    with pytest.raises(StudyError, match="my_study.yaml") as mistake:
+    with pytest.raises(StudyError, match=r"my_study\.yaml") as mistake:
         config.load_study(study_file(STUDY.replace(right, wrong)))
     assert said in str(mistake.value)
 
@@ -81,3 +81,8 @@ def test_an_unknown_study_is_answered_with_the_nearest(monkeypatch, tmp_path):
     with pytest.raises(StudyError, match="did you mean 'winter_audit'"):
         config.load_study("winter_audt")
     assert config.load_study("winter_audit").name == "winter_audit"
+
+
+def test_a_registers_own_yes_and_no_stay_words_and_a_date_stays_a_date(study_file):
+    loaded = config.load_yaml(study_file("values: {yes: true, no: false, on: 'off', Y: N}"))
+    assert loaded == {"values": {"yes": True, "no": False, "on": "off", "Y": "N"}}

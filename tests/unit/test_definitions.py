@@ -172,6 +172,12 @@ def judge_mapping(section):
     )
 
 
+def test_a_definition_that_counts_no_failures_reports_them_as_eular_2021_does():
+    labels, _ = judge_mapping(ONE)
+    row = labels.row(0, named=True)
+    assert (row["status"], row["n_failed_mechanisms"], row["hangs_on_presumed"]) == ("met", 2, False)
+
+
 # --- labels and evidence
 
 

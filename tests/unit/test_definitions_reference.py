@@ -1,5 +1,7 @@
 """eular_2021 against an independent, slow reimplementation, for random patients whose values sit on the edges."""
 
+import datetime as dt
+
 import polars as pl
 import pytest
 import reference_label as reference
@@ -38,3 +40,24 @@ def test_labels_and_evidence_equal_those_of_the_reference(seed, asked):
     assert {
         (name, met) for name in expected for met in (True, False, None)
     } - seen <= always  # every branch was walked
+
+
+def test_a_study_cut_gives_what_an_extract_without_the_later_rows_gives():
+    rows = random_extract(7, 150)
+    rows["labs"] = [lab | {"value": str(lab["value"])} for lab in rows["labs"]]
+    days = {
+        "visits": "visit_date", "labs": "sample_date", "treatments": "start_date", "imaging": "imaging_date",
+    }  # fmt: skip
+    cut = dt.date(2021, 6, 1)
+    earlier = {
+        table: [row for row in records if table not in days or row[days[table]] <= cut]
+        for table, records in rows.items()
+    }
+    whole, short = (
+        {table: pl.DataFrame(records, infer_schema_length=None) for table, records in extract.items()}
+        for extract in (rows, earlier)
+    )
+    for cut_by_study, cut_by_hand in zip(
+        label(whole, "eular_2021", {"data_cut_date": cut}), label(short, "eular_2021"), strict=True
+    ):
+        assert cut_by_study.equals(cut_by_hand)

@@ -111,7 +111,7 @@ def test_packed_results_reach_their_columns(extract: Validated) -> None:
 
 
 def test_published_das28_that_need_an_impossible_patient_global_are_found(extract: Validated) -> None:
-    """By hand (0.56√TJC + 0.28√SJC + 0.70 ln ESR + 0.014 global): 9 of 68 lie outside 0–100 mm, 8 of them by over 2 mm."""
+    """By hand (0.56√TJC + 0.28√SJC + 0.70 ln ESR + 0.014 global): 9 of 68 lie outside 0–100 mm, 8 of them by over 2 mm, the tolerance."""
     visits, labs, nothing = extract.tables["visits"], extract.tables["labs"], no_rows("treatments")
     overlaps = overlapping_courses(trace_courses(nothing))
     found = check_quality(
@@ -130,8 +130,8 @@ def test_published_das28_that_need_an_impossible_patient_global_are_found(extrac
         "visits",
         "recorded_das28",
         "warning",
-        9,
+        8,
     )
-    assert impossible["message"].item().startswith("9 of 68 recorded DAS28 without a recorded patient global")
+    assert impossible["message"].item().startswith("8 of 68 recorded DAS28 without a recorded patient global")
     assert (~needed.is_between(0, 100)).sum() == 9
     assert (~needed.is_between(-2, 102)).sum() == 8

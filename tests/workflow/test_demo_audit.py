@@ -13,6 +13,8 @@ from d2tra.cohort import select_cohort
 from d2tra.config import PROJECT, load_study
 from d2tra.definitions import audit_counts, label_patients
 from d2tra.extract.mapping import harmonise
+from d2tra.extract.quality import check_quality
+from d2tra.extract.screen import screen_extract
 from d2tra.extract.site import load_site
 from d2tra.extract.validate import Validated, validate_extract
 from d2tra.models import fit_logistic
@@ -20,6 +22,7 @@ from d2tra.reproduction import load_published, reproduce
 from d2tra.risk_factors import assemble_analysis_set
 from d2tra.scores import score_visits
 from d2tra.treatment import recognise_drugs, trace_courses
+from d2tra.treatment.courses import overlapping_courses, stop_reasons_without_stop
 
 DEMO = PROJECT / "data" / "demo"
 TRUTH = json.loads((DEMO / "truth.json").read_text())
@@ -95,6 +98,28 @@ def test_the_quarantine_holds_the_planted_faults_and_nothing_else(demo: Run) -> 
         if f["becomes"] not in ("duplicate", "finding")
     }
     assert found == promised
+
+
+def test_no_identifier_is_found_in_the_raw_files() -> None:
+    screening = screen_extract(load_site("demo"))
+    assert (screening.hits, screening.warnings) == ((), ())
+
+
+def test_each_implausible_but_possible_plant_is_listed_for_a_person_to_look_at(demo: Run) -> None:
+    valid = demo.validated.tables
+    overlaps = overlapping_courses(demo.courses)
+    unstopped = stop_reasons_without_stop(valid["treatments"])
+    quality = check_quality(valid, demo.scores, load_site("demo"), overlaps, unstopped, score_visits)
+    planted = {
+        "carried_forward": 3,  # visits
+        "start_long_before_diagnosis": 1,
+        "start_before_licence": 1,
+        "overlapping_courses": 1,
+        "stop_reason_without_stop_date": 1,
+    }
+    found = dict(quality.filter(pl.col("check").is_in(list(planted))).select("check", "n").iter_rows())
+    assert found == planted
+    assert len(planted) == sum(f["becomes"] == "finding" for f in TRUTH["faults"])
 
 
 def test_every_planted_duplicate_is_merged(demo: Run) -> None:

@@ -31,6 +31,7 @@ rule harmonise_extract:
         raw=raw_files_of,
         mapping=mapping_of,
         screen="<private>/sites/{site}/screen.json",
+        rules=settings.setting_path("quality"),
         code=code("harmonise_extract"),
     output:
         tables=directory("<private>/sites/{site}/harmonised"),

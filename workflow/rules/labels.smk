@@ -41,6 +41,7 @@ rule check_quality:
         valid="<private>/sites/{site}/valid",
         courses="<private>/sites/{site}/courses.parquet",
         scores="<private>/sites/{site}/scores.parquet",
+        cut="<private>/sites/{site}/data_cut.json",
         checks=settings.setting_path("quality"),
         mapping=mapping_of,
         code=code("check_quality"),
@@ -48,5 +49,7 @@ rule check_quality:
         quality="<private>/sites/{site}/quality.csv",
     log:
         "<private>/logs/check_quality/{site}.log",
+    params:
+        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
     script:
         "../scripts/check_quality.py"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, TypeVar
@@ -82,11 +83,24 @@ class Study(Closed):
         raise StudyError(f"study {self.name} has no cohort {name!r}; its cohorts: {known}.")
 
 
+class _PlainLoader(yaml.SafeLoader):
+    """YAML in which only true and false are Booleans: a register's own words yes, no, on and off stay words."""
+
+
+_PlainLoader.yaml_implicit_resolvers = {
+    first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+    for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
+_PlainLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:bool", re.compile("^(?:true|True|false|False)$"), list("tTfF")
+)
+
+
 def load_yaml(path: str | Path) -> Any:
     """Returns what a YAML file holds; StudyError with file, line and column where it is no YAML."""
     path = Path(path)
     try:
-        return yaml.safe_load(path.read_text(encoding="utf-8-sig"))
+        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)
     except FileNotFoundError as problem:
         raise StudyError(f"{path}: no such file.") from problem
     except (yaml.YAMLError, UnicodeDecodeError) as problem:

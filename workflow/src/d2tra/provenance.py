@@ -59,7 +59,9 @@ def manifest(folder: Path, protocol: list[str], raw: list[str], study: str) -> d
     `software`: versions of the packages that make numbers.
     """
     named = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    kept = [path for path in named if path.name not in {"manifest.json", "APPROVED.yaml", ".snakemake_timestamp"}]
+    kept = [
+        path for path in named if path.name not in {"manifest.json", "APPROVED.yaml", ".snakemake_timestamp"}
+    ]
     return {
         "study": study,
         "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in kept},

@@ -75,7 +75,7 @@ def health_numbers(column: Column, text: pl.DataFrame) -> list[Sign]:
     if _says_health_number(column.words):
         found += [cells.with_columns(passes=pl.lit(True)) for cells in (ten, nine)]
     if _mostly_pass(ten):
-        found.append(ten)
+        found += [ten, nine]
     if n_cells(nine) >= MIN_CELLS and _mostly_pass(nine):
         found.append(nine)
     hits = _passing(found)

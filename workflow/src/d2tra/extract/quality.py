@@ -53,7 +53,7 @@ def check_quality(
     found = [
         *_missing(valid),
         *_recorded(valid["visits"], scores, checks),
-        *_impossible_globals(valid["visits"], valid.get("labs"), rescore),
+        *_impossible_globals(valid["visits"], valid.get("labs"), rescore, checks),
         *_visits(valid["visits"], valid["patients"], checks),
         *_units(valid["visits"], valid.get("labs"), checks, site),
         *_borrowed(scores),
@@ -111,9 +111,10 @@ def _recorded(
 
 
 def _impossible_globals(
-    visits: pl.DataFrame, labs: pl.DataFrame | None, rescore: Rescore
+    visits: pl.DataFrame, labs: pl.DataFrame | None, rescore: Rescore, checks: Mapping[str, Mapping[str, Any]]
 ) -> Iterator[Finding]:
     """Recorded 4-variable DAS28 that no patient global of 0 to 100 mm would give; judged where none is recorded."""
+    tolerance = float(checks["recorded_das28_impossible_global"]["tolerance_mm"])
     asked = visits.filter(
         pl.col("recorded_das28").is_not_null(),
         pl.col("recorded_das28_form").is_in(list(FORMS_WITH_GLOBAL)),
@@ -123,7 +124,7 @@ def _impossible_globals(
         return
     key = ["patient_id", "visit_date"]
     judged = asked.select(*key, "recorded_das28", "recorded_das28_form")
-    for end in (0.0, 100.0):
+    for end in (-tolerance, 100.0 + tolerance):
         scored = rescore(asked.with_columns(patient_global_mm=pl.lit(end)), labs)
         judged = judged.join(scored.select(*key, *FORMS_WITH_GLOBAL.values()), on=key, suffix="_highest")
     within = pl.lit(None, dtype=pl.Boolean)
@@ -136,7 +137,7 @@ def _impossible_globals(
     n = judged.filter(~pl.col("within")).height
     yield Finding(
         "visits", "recorded_das28", "recorded_das28_impossible_global", n,
-        f"{n} of {judged.height} recorded DAS28 without a recorded patient global would need one outside 0 to 100 mm: "
+        f"{n} of {judged.height} recorded DAS28 without a recorded patient global would need one outside 0 to 100 mm by more than {tolerance:g} mm: "
         "the score or a component is wrong, or it is another form.",
     )  # fmt: skip
 

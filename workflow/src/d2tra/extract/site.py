@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from d2tra.config import Closed, find, load_yaml, parse
 from d2tra.errors import StudyError
@@ -16,6 +16,16 @@ TABLES: tuple[TableName, ...] = ("patients", "visits", "labs", "treatments", "di
 REQUIRED_TABLES: tuple[TableName, ...] = ("patients", "visits", "treatments")
 
 
+def _as_written(value: Any) -> Any:
+    """YAML reads 99 as a number, 2015-01-01 as a date and yes as true; a mapping means the text in the cell."""
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return str(value) if isinstance(value, int | float | dt.date) else value
+
+
+Text = Annotated[str, BeforeValidator(_as_written)]
+
+
 class Reshape(Closed):
     """Wide columns that become rows: one canonical row per group whose mapped cells are not all empty.
 
@@ -23,7 +33,7 @@ class Reshape(Closed):
     """
 
     columns: dict[str, str]
-    constants: dict[str, str] = {}
+    constants: dict[str, Text] = {}
     numbers: tuple[int, int] | None = None
 
 
@@ -56,9 +66,9 @@ class TableSource(Closed):
     columns: dict[str, str] = {}
     dates: Dates = Dates()
     units: dict[str, str] = {}
-    values: dict[str, dict[str, str]] = {}
-    missing: dict[str, list[str]] = {}
-    constants: dict[str, str] = {}
+    values: dict[str, dict[Text, Text]] = {}
+    missing: dict[str, list[Text]] = {}
+    constants: dict[str, Text] = {}
     wide_to_long: list[Reshape] = []
     split: Split | None = None
     ignore: list[str] = []
@@ -131,6 +141,11 @@ def load_site(name: str) -> SiteMapping:
     if not isinstance(section, dict):
         raise StudyError(f"{path}: a site mapping is a mapping of keys to values.")
     return parse(SiteMapping, {**section, "name": path.stem, "path": path.as_posix()}, path)
+
+
+def study_cut(stated: str | None, extract_cut: str) -> dt.date:
+    """Returns the study's cut: the one the study states, else the last day of which the extract tells (ISO dates)."""
+    return dt.date.fromisoformat(stated or extract_cut)
 
 
 def _canonical_sources(site: SiteMapping) -> dict[TableName, list[TableSource]]:

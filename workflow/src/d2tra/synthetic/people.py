@@ -17,14 +17,15 @@ CUT = dt.date(2023, 12, 31)
 N_AUDIT, N_ALL = 95, 722
 INTERCEPT = -2.75
 ODDS_RATIOS = {"seropositive_both": 2.0, "obese": 2.0, "fibromyalgia": 3.0, "osteoarthritis": 1.5}
-PREVALENCES = {
+PREVALENCES = {  # and the other parameters from which the factors are drawn
     "female": 0.74,
     "rf_positive": 0.68,
     "anti_ccp_positive given rf_positive": 0.86,
     "anti_ccp_positive given rf_negative": 0.20,
     "fibromyalgia given female": 0.15,
     "fibromyalgia given male": 0.06,
-    "osteoarthritis at age 60 (odds rise 5 % a year)": 0.25,
+    "osteoarthritis at age 60": 0.25,
+    "osteoarthritis, rise of the log odds per year of age": 0.05,
     "bmi_kg_m2, median": 27.6,
     "bmi_kg_m2, standard deviation of its logarithm": 0.19,
 }
@@ -121,11 +122,17 @@ def _draw_person(random: np.random.Generator, sequence: int, patient_id: str) ->
     age = int(np.clip(random.normal(59, 13), 26, 86))
     bmi = 30.0
     while 29.4 < bmi < 30.6 or not 17.5 < bmi < 52:  # clear of 30, so that a rounded weight changes nothing
-        bmi = float(np.exp(random.normal(math.log(27.6), 0.19)))
+        median, spread = (
+            PREVALENCES["bmi_kg_m2, median"],
+            PREVALENCES["bmi_kg_m2, standard deviation of its logarithm"],
+        )
+        bmi = float(np.exp(random.normal(math.log(median), spread)))
     rf = random.random() < PREVALENCES["rf_positive"]
     ccp = random.random() < PREVALENCES[f"anti_ccp_positive given rf_{'positive' if rf else 'negative'}"]
     fibromyalgia = random.random() < PREVALENCES[f"fibromyalgia given {'female' if female else 'male'}"]
-    osteoarthritis = random.random() < 1 / (1 + math.exp(-(math.log(0.25 / 0.75) + 0.05 * (age - 60))))
+    at_60 = PREVALENCES["osteoarthritis at age 60"]
+    rise = PREVALENCES["osteoarthritis, rise of the log odds per year of age"] * (age - 60)
+    osteoarthritis = random.random() < 1 / (1 + math.exp(-(math.log(at_60 / (1 - at_60)) + rise)))
     known = random.random(3) >= [SHARE_WITHOUT_WEIGHT, SHARE_WITHOUT_RF, SHARE_WITHOUT_CCP]
     return Person(
         sequence=sequence,

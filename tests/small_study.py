@@ -1,0 +1,187 @@
+"""A small study for tests of the whole workflow: 40 invented patients in canonical tables, the same on every call.
+
+By number modulo 4: 0 meets the definition, 1 is well on the first biologic, 2 has failed one drug, 3 is as 0 but nobody
+recorded criterion 3 (not assessable). Planted: a PsA patient, a patient under age, one without a biologic, a repeated
+row, a broken cell, a visit without a date, a diagnosis of a patient who is nowhere.
+"""
+
+from __future__ import annotations
+
+import csv
+import datetime as dt
+import shutil
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+N_PATIENTS = 40
+ID_PREFIX = "SMALLPT"  # nothing that leaves the department may hold it
+DEFINITIONS = ("eular_2021", "eular_2021_strict", "audit_95")
+FIRST_VISIT, DAYS_BETWEEN = dt.date(2022, 9, 1), 160  # three visits; patient n a day after patient n - 1
+STUDY = """\
+title: A small study for tests
+sites: [small_site.yaml]
+data_cut_date: 2023-12-31
+cohorts:
+  - {name: audit,     disease: RA, sequence: [1, 20]}
+  - {name: extension, disease: RA, sequence: [21, 40]}
+  - {name: full,      disease: RA}
+definitions: [eular_2021, eular_2021_strict, audit_95]
+models: [univariable]
+published: published.yaml
+release: [local_audit, opensafely]
+baseline: index
+seed: 7
+"""
+SITE = "format: canonical\nsource: extract\n"
+Rows = list[dict[str, object]]
+
+
+def write_small_study(folder: Path) -> Path:
+    """Writes extract/, small_site.yaml, published.yaml, config/definitions/ and small.yaml into `folder`; returns it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for table, rows in extract().items():
+        write_table(folder / "extract" / f"{table}.csv", rows)
+    (folder / "small_site.yaml").write_text(SITE, encoding="utf-8")
+    (folder / "small.yaml").write_text(STUDY, encoding="utf-8")
+    shutil.copy(ROOT / "config" / "published" / "audit_2024.yaml", folder / "published.yaml")
+    shutil.copytree(ROOT / "config" / "definitions", folder / "config" / "definitions")
+    return folder
+
+
+def extract() -> dict[str, Rows]:
+    """Returns the rows of each canonical table."""
+    numbers = range(1, N_PATIENTS + 1)
+    tables: dict[str, Rows] = {
+        "patients": [_patient(number) for number in numbers],
+        "visits": [visit for number in numbers for visit in _visits(number)],
+        "treatments": [course for number in numbers for course in _courses(number)],
+        "labs": [result for number in numbers for result in _labs(number)],
+        "diagnoses": [diagnosis for number in numbers for diagnosis in _diagnoses(number)],
+    }
+    tables["visits"] += [tables["visits"][0], {**tables["visits"][1], "visit_date": ""}]
+    tables["visits"][4] = {**tables["visits"][4], "tjc28": 99}
+    tables["diagnoses"].append({**tables["diagnoses"][0], "patient_id": f"{ID_PREFIX}99"})
+    return tables
+
+
+def read_table(path: Path) -> Rows:
+    """Returns the rows of one csv, every cell as text."""
+    with path.open(newline="", encoding="utf-8") as handle:
+        return [dict(row) for row in csv.DictReader(handle)]
+
+
+def write_table(path: Path, rows: Rows) -> None:
+    """Writes rows as csv; the columns are those of the first row."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, fieldnames=list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+
+
+def patient_id(number: int) -> str:
+    return f"{ID_PREFIX}{number:02}"
+
+
+def visit_date(number: int, order: int) -> dt.date:
+    """Returns the day of a patient's visit; `order` 0, 1, 2."""
+    return FIRST_VISIT + dt.timedelta(number + order * DAYS_BETWEEN)
+
+
+def _patient(number: int) -> dict[str, object]:
+    return {
+        "patient_id": patient_id(number),
+        "sequence": number,
+        "disease": "PsA" if number == 10 else "RA",
+        "sex": "male" if number % 3 == 0 else "female",
+        "birth_year": 2010 if number == 18 else 1940 + number,
+        "smoking_status": ("never", "former", "current", "")[number // 2 % 4],
+        "diagnosis_date": "2012-03-01",
+    }
+
+
+def _visits(number: int) -> Rows:
+    """Three visits; the last one decides: active in 0, 2 and 3 modulo 4, in remission in 1."""
+    is_active = number % 4 != 1
+    visits: Rows = []
+    for order in range(3):
+        active = is_active or order == 0
+        problem = "" if number % 4 == 3 else str(active).lower()
+        visits.append(
+            {
+                "patient_id": patient_id(number),
+                "visit_date": visit_date(number, order).isoformat(),
+                "tjc28": 6 + number % 5 + order if active else 0,
+                "sjc28": 4 + number % 4 + order if active else 0,
+                "patient_global_mm": 55 + number % 20 if active else 5,
+                "physician_global_mm": 45 + number % 10 if active else 4,
+                "pain_mm": 50 + number % 25 if active else 6,
+                "haq_di": 1.25 if active else 0.125,
+                "esr_mm_h": 30 + number % 15 if active else 6,
+                "crp_mg_l": "" if order == 1 else (14 + number % 9 if active else 2),
+                "weight_kg": 60 + 2 * number % 50,
+                "height_cm": 160 + number % 12,
+                "problematic_to_patient": problem,
+                "problematic_to_rheumatologist": problem,
+            }
+        )
+    return visits
+
+
+def _courses(number: int) -> Rows:
+    """Methotrexate, then as many biologics as the patient's kind has had."""
+
+    def course(drug: str, start: str, stop: str = "", reason: str = "") -> dict[str, object]:
+        return {
+            "patient_id": patient_id(number),
+            "drug": drug,
+            "start_date": start,
+            "stop_date": stop,
+            "stop_reason": reason,
+        }
+
+    courses = [
+        course("methotrexate", "2012-04-01", "2014-04-01", "inefficacy"),
+        course("sulfasalazine", "2014-04-02", "2015-01-10", "inefficacy"),
+    ]
+    if number == 14:
+        return courses
+    if number % 4 == 1:
+        return [*courses, course("adalimumab", "2015-02-01")]
+    courses.append(course("adalimumab", "2015-02-01", "2017-02-01", "secondary_inefficacy"))
+    if number % 4 == 2:
+        return [*courses, course("rituximab", "2017-03-01")]
+    reason = "adverse_event" if number % 8 == 0 else "inefficacy"
+    return [*courses, course("rituximab", "2017-03-01", "2019-03-01", reason), course("abatacept", "2019-04-01")]
+
+
+def _labs(number: int) -> Rows:
+    def result(test: str, date: str, value: str, unit: str, limit: str) -> dict[str, object]:
+        return {
+            "patient_id": patient_id(number),
+            "sample_date": date,
+            "test": test,
+            "value": value,
+            "unit": unit,
+            "upper_limit": limit,
+        }
+
+    serology = [
+        result("rf", "2012-03-02", "positive" if number % 3 else "negative", "", ""),
+        result("anti_ccp", "2012-03-02", "120" if number % 2 else "<3", "U/mL", "7"),
+    ]
+    return [*(serology if number % 7 else []), result("crp", str(visit_date(number, 1) - dt.timedelta(2)), f"{10 + number}", "mg/L", "5")]
+
+
+def _diagnoses(number: int) -> Rows:
+    def diagnosis(code: str, term: str) -> dict[str, object]:
+        return {
+            "patient_id": patient_id(number),
+            "recorded_date": "2016-01-05",
+            "code_system": "icd10",
+            "code": code,
+            "term": term,
+        }
+
+    fibromyalgia = [diagnosis("M79.7", "Fibromyalgia")] if number % 3 == 0 else []
+    return [*fibromyalgia, *([diagnosis("M15.0", "Primary generalised osteoarthritis")] if number % 5 < 2 else [])]
