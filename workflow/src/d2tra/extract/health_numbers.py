@@ -88,11 +88,15 @@ def health_numbers(column: Column, text: pl.DataFrame) -> list[Sign]:
 def _checked(cells: pl.DataFrame, column: Column) -> pl.DataFrame:
     """Adds `digits` and `passes`; placeholders and, in columns of codes, SNOMED identifiers are left out."""
     digits = pl.col("match").str.strip_suffix(".0").str.replace_all("[^0-9]", "")
-    cells = cells.with_columns(digits=digits).filter(~pl.col("digits").str.contains(REPEATED))
+    if cells.is_empty():
+        return cells.with_columns(digits=pl.lit(""), passes=pl.lit(False))
+    cells = cells.with_columns(digits=digits)
+    is_candidate = ~pl.col("digits").str.contains(REPEATED)
     if "code" in column.roles or {"code", "codes", "snomed", "concept"} & set(column.words):
         codes = [each for each in cells["digits"].unique() if is_snomed_identifier(each.lstrip("0"))]
-        cells = cells.filter(~pl.col("digits").is_in(codes))
-    return cells.with_columns(passes=passes_modulus_11(pl.col("digits")))
+        is_candidate &= ~pl.col("digits").is_in(codes)
+    passes = passes_modulus_11(pl.col("digits"))
+    return cells.lazy().filter(is_candidate).with_columns(passes=passes).collect()
 
 
 def _passing(found: list[pl.DataFrame]) -> pl.DataFrame:

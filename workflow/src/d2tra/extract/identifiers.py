@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import polars as pl
 
@@ -89,9 +90,11 @@ def signs_in_column(column: Column, hospital_number: str | None = None) -> list[
         return []
     text = long_cells(column.values)
     signs = [_hospital_numbers(column, hospital_number), *health_numbers(column, text)]
-    if text.height:
-        signs += [_postcodes(column, text), _emails(text), _phones(column, text), _streets(column, text)]
-        signs += [Sign(BIRTH, n_cells(text.filter(pl.col("text").str.contains(BIRTH_IN_TEXT))))]
+    may_show = pl.col("text").str
+    looks = text.select(may_show.contains(pattern).any().alias(kind) for kind, pattern in FIRST_LOOK.items())
+    for kind, sign_of in IN_CELLS.items():
+        if looks[kind].item():
+            signs.append(sign_of(column, text))
     if not column.is_title:
         signs += [_births(column), _names(column, text), _prose(column, text), _deaths(column)]
         signs += [_outward_postcodes(column), _record_numbers(column), _addresses(column)]
@@ -122,11 +125,11 @@ def signs_in_name(name: str, hospital_number: str | None = None) -> list[Sign]:
 def date_years(values: pl.DataFrame) -> pl.DataFrame:
     """Returns value, count, year of the values that are full dates, however written."""
     text = pl.col("value")
-    values = values.filter(text.str.contains(r"^[0-9].{3,}[0-9]|^[A-Za-z]{3,9} [0-9]"))
+    dated = values.filter(text.str.contains(r"^[0-9].{3,}[0-9]|^[A-Za-z]{3,9} [0-9]"))
     full = pl.coalesce(text.str.extract(pattern, 1) for pattern in DATES).cast(pl.Int32)
     short = text.str.extract(SHORT_YEAR, 1).cast(pl.Int32)
     short = pl.when(short <= PIVOT_YEAR).then(2000 + short).otherwise(1900 + short)
-    return values.with_columns(year=pl.coalesce(full, short)).drop_nulls("year")
+    return dated.lazy().with_columns(year=pl.coalesce(full, short)).drop_nulls("year").collect()
 
 
 def reads_as_births(column: Column, dates: pl.DataFrame, last_year: int) -> bool:
@@ -161,9 +164,12 @@ def _outward_postcodes(column: Column) -> Sign:
     return Sign(OUTWARD, count if says_so or is_whole else 0, stops=False)
 
 
-def _emails(text: pl.DataFrame) -> Sign:
-    with_at = text.filter(pl.col("text").str.contains("@", literal=True))
-    return Sign(EMAIL, n_cells(with_at.filter(pl.col("text").str.contains(EMAIL_ADDRESS))))
+def _emails(_: Column, text: pl.DataFrame) -> Sign:
+    return Sign(EMAIL, n_cells(text.filter(pl.col("text").str.contains(EMAIL_ADDRESS))))
+
+
+def _births_in_text(_: Column, text: pl.DataFrame) -> Sign:
+    return Sign(BIRTH, n_cells(text.filter(pl.col("text").str.contains(BIRTH_IN_TEXT))))
 
 
 def _phones(column: Column, text: pl.DataFrame) -> Sign:
@@ -267,3 +273,20 @@ def _streets(column: Column, text: pl.DataFrame) -> Sign:
     if column.may_hold_text:
         return Sign(ADDRESS, 0)
     return Sign(ADDRESS, n_cells(text.filter(pl.col("text").str.contains(STREET))))
+
+
+# Most columns show none of these at a first look, which spares the closer one.
+FIRST_LOOK = {
+    POSTCODE: r"(?i)[0-9][A-Z]{2}\b",
+    EMAIL: "@",
+    PHONE: r"[0-9](?:[^0-9]{0,3}[0-9]){8}",
+    ADDRESS: STREET,
+    BIRTH: BIRTH_IN_TEXT,
+}
+IN_CELLS: dict[str, Callable[[Column, pl.DataFrame], Sign]] = {
+    POSTCODE: _postcodes,
+    EMAIL: _emails,
+    PHONE: _phones,
+    ADDRESS: _streets,
+    BIRTH: _births_in_text,
+}

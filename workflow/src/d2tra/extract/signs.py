@@ -66,7 +66,7 @@ def long_cells(values: pl.DataFrame) -> pl.DataFrame:
     """Returns the values that may hold an identifier among other text, with `text`: no plain dates, no short numbers."""
     short = r"^[-+0-9.,/:]{0,9}$|^[0-9]{4}-[0-9]{2}-[0-9]{2}$|^[0-9]{1,2}[/.][0-9]{1,2}[/.][0-9]{4}$"
     long = (pl.col("value").str.len_chars() >= 5) & ~pl.col("value").str.contains(short)
-    return values.filter(long).with_columns(text=plain(pl.col("value")))
+    return values.lazy().filter(long).with_columns(text=plain(pl.col("value"))).collect()
 
 
 def extracted(cells: pl.DataFrame, pattern: str, group: int = 0) -> pl.DataFrame:

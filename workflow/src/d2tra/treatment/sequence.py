@@ -159,10 +159,12 @@ def _taken_together(lines: pl.DataFrame, courses: pl.DataFrame, cut: pl.Expr, ri
     others = flagged.select(
         "patient_id", other="molecule", other_start="start_date", other_stop=pl.col("stop_date").fill_null(cut)
     )
+    # a drug that ends on the day on which the next begins has not been taken together with it
+    overlap = (pl.col("other_start") < pl.col("last_day")) & (pl.col("other_stop") > pl.col("start_date"))
     return (
         lines.select("patient_id", "position", "start_date", "last_day")
         .join(others, on="patient_id")
-        .filter(pl.col("other_start") <= pl.col("last_day"), pl.col("other_stop") >= pl.col("start_date"))
+        .filter(overlap | (pl.col("other_start") == pl.col("start_date")))
         .sort("patient_id", "position", "other")
         .group_by("patient_id", "position", maintain_order=True)
         .agg(pl.col("other").unique(maintain_order=True).str.join(", ").alias(f"{risk}_together"))
