@@ -56,34 +56,3 @@ onstart:
 def code(script):
     """The package modules behind a script: an edit of one reruns the rule."""
     return modules_behind(settings.PROJECT / "workflow" / "scripts" / f"{script}.py")
-
-
-def mapping_of(wildcards):
-    return SITES[wildcards.site].path
-
-
-def raw_files_of(wildcards):
-    return RAW_FILES[wildcards.site]
-
-
-def place_of(profile):
-    return "release" if PROFILES[profile].may_leave else "internal"
-
-
-def reports_of(cohort):
-    """Every profile's report of one cohort; an error that names the study's cohorts where it has none such."""
-
-    def reports(wildcards):
-        try:
-            name = STUDY.cohort(cohort).name
-        except StudyError as mistake:
-            raise SystemExit(f"\n{mistake}\n")
-        return [
-            f"results/{STUDY.name}/{place_of(profile)}/{profile}/{name}/report.html" for profile in PROFILES
-        ]
-
-    return reports
-
-
-def manifests():
-    return [f"results/{STUDY.name}/{place_of(profile)}/{profile}/manifest.json" for profile in PROFILES]

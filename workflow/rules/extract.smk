@@ -11,6 +11,14 @@ gives   <private>/sites/{site}/screen.json
 """
 
 
+def mapping_of(wildcards):
+    return SITES[wildcards.site].path
+
+
+def raw_files_of(wildcards):
+    return RAW_FILES[wildcards.site]
+
+
 rule screen_extract:
     """Stop if the extract holds identifiers of patients."""
     input:

@@ -3,7 +3,7 @@ What goes with being difficult to treat, and how sure can one be? And every numb
 
 needs   <private>/cohorts/{cohort}/analysis_set.parquet, flow.csv; config/models/<model>.yaml; config/published/
 gives   <private>/cohorts/{cohort}/models/<model>.csv, <model>_fit.json
-        <private>/cohorts/{cohort}/prevalence.csv, reproduction.csv, readings.csv
+        <private>/cohorts/{cohort}/prevalence.csv, agreement.csv, reproduction.csv, readings.csv
         <private>/cohorts/{cohort}/tables/<table>.csv      numbers before disclosure control
 """
 
@@ -42,6 +42,7 @@ rule describe:
     output:
         tables=directory("<private>/cohorts/{cohort}/tables"),
         prevalence="<private>/cohorts/{cohort}/prevalence.csv",
+        agreement="<private>/cohorts/{cohort}/agreement.csv",
         reproduction="<private>/cohorts/{cohort}/reproduction.csv",
         readings="<private>/cohorts/{cohort}/readings.csv",
     log:

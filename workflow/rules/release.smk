@@ -7,6 +7,29 @@ gives   <results>/{place}/{profile}/{cohort}/      tables, figures, report.html;
 """
 
 
+def place_of(profile):
+    return "release" if PROFILES[profile].may_leave else "internal"
+
+
+def reports_of(cohort):
+    """Every profile's report of one cohort; an error that names the study's cohorts where it has none such."""
+
+    def reports(wildcards):
+        try:
+            name = STUDY.cohort(cohort).name
+        except StudyError as mistake:
+            raise SystemExit(f"\n{mistake}\n")
+        return [
+            f"results/{STUDY.name}/{place_of(profile)}/{profile}/{name}/report.html" for profile in PROFILES
+        ]
+
+    return reports
+
+
+def manifests():
+    return [f"results/{STUDY.name}/{place_of(profile)}/{profile}/manifest.json" for profile in PROFILES]
+
+
 rule release:
     """Move one cohort's finished drafts to where people look for them."""
     input:

@@ -21,5 +21,6 @@ if __name__ == "__main__":
     )
     write_tables(results.tables, snakemake.output.tables)
     io.write(results.prevalence, snakemake.output.prevalence)
+    io.write(results.agreement, snakemake.output.agreement)
     io.write(results.reproduction, snakemake.output.reproduction)
     io.write(results.readings, snakemake.output.readings)

@@ -11,7 +11,15 @@ from matplotlib.figure import Figure
 
 from d2tra.disclosure import Profile
 from d2tra.errors import StudyError, nearest
-from d2tra.figures import characteristics, flow, forest, prevalence, severity
+from d2tra.figures import (
+    characteristics,
+    flow,
+    forest,
+    overlap,
+    prevalence,
+    prevalence_by_definition,
+    severity,
+)
 from d2tra.figures.style import Style, mark, render
 from d2tra.tables import Table
 
@@ -35,6 +43,18 @@ FIGURES: dict[str, FigureKind] = {
         "prevalence_by_cohort",
         prevalence.draw,
         "one point with interval per cohort",
+    ),
+    "prevalence_by_definition": FigureKind(
+        "Prevalence by definition",
+        "prevalence",
+        prevalence_by_definition.draw,
+        "one point with interval per definition, and a bar up to its upper bound",
+    ),
+    "definition_overlap": FigureKind(
+        "Definitions that are met together",
+        "definition_overlap",
+        overlap.draw,
+        "one bar per combination of definitions, above a matrix of those that it holds",
     ),
     "d2t_characteristics": FigureKind(
         "Characteristics of the difficult-to-treat patients",

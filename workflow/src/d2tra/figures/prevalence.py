@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
+import textwrap
+
 import polars as pl
 from matplotlib.figure import Figure
 
 from d2tra.figures.intervals import draw_intervals, label_rows, write_beside
 from d2tra.figures.style import Style
+from d2tra.tables.prevalence import MET, UPPER
+
+LINE_MM = 3.6
+LABEL_WIDTH = 36  # characters
 
 
 def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
     """Returns the figure: per cohort n met / N with its interval; a pale bar from the lower to the upper bound."""
-    cells = tables["prevalence_by_cohort"]
-    shares = cells.filter(pl.col("kind") == "proportion")
-    met = shares.filter(pl.col("column") == shares["column"].first())
-    upper = shares.filter(pl.col("column") == shares["column"].last())
-    places = [float(place) for place in range(met.height)]
-    figure = style.figure("page", 24 + 10 * met.height)
+    return draw_prevalence(tables["prevalence_by_cohort"], style)
+
+
+def draw_prevalence(cells: pl.DataFrame, style: Style) -> Figure:
+    """Returns a figure with a line per row of the cells: the columns MET and UPPER of a table of prevalences."""
+    met, upper = (cells.filter(pl.col("column") == column) for column in (MET, UPPER))
+    labels = [textwrap.fill(row, LABEL_WIDTH) for row in met["row"]]
+    heights = [LINE_MM * max(label.count("\n") + 1, 2) + 2.5 for label in labels]
+    places = [sum(heights[:number]) + height / 2 for number, height in enumerate(heights)]
+    figure = style.figure("page", 24 + sum(heights))
     axes = figure.add_subplot()
     for low, high, place in zip(met["estimate"], upper["estimate"], places, strict=True):
         if low is not None and high is not None:
-            axes.barh(place, high - low, 0.5, low, color=style.colours["pale"], alpha=0.55, lw=0)
+            axes.barh(place, high - low, 5, low, color=style.colours["pale"], alpha=0.55, lw=0)
     draw_intervals(axes, met, places, style.colours["main"])
-    label_rows(axes, met["row"].to_list(), places)
+    label_rows(axes, labels, places, 5)
     write_beside(axes, met, places, style)
     highest = max([value for value in [*met["high"], *upper["estimate"]] if value is not None], default=20)
     axes.set_xlim(0, min(100, highest * 1.15))

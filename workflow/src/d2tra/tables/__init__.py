@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from d2tra.errors import StudyError, nearest
+from d2tra.tables.agreement import agreement, definition_overlap
 from d2tra.tables.d2t_characteristics import d2t_characteristics
 from d2tra.tables.drug_history import drug_history_by_severity
 from d2tra.tables.flow import selection_flow
@@ -24,6 +25,8 @@ TABLES: dict[str, Callable[[Results], Table]] = {
         prevalence,
         prevalence_by_policy,
         prevalence_by_cohort,
+        agreement,
+        definition_overlap,
         d2t_characteristics,
         drug_history_by_severity,
         odds_ratios,

@@ -13,16 +13,18 @@ from d2tra.models import load_model
 from d2tra.reproduction import load_published, other_readings, reproduce
 from d2tra.risk_factor_plan import load_plan
 from d2tra.tables import build_tables
+from d2tra.tables.agreement import count_agreement
 from d2tra.tables.prevalence import count_prevalence
 from d2tra.tables.results import Results
 from d2tra.tables.table import Table
 
 
 class Counted(NamedTuple):
-    """The tables, and prevalence.csv, reproduction.csv, readings.csv (no rows where nothing was published)."""
+    """The tables, and prevalence.csv, agreement.csv, reproduction.csv, readings.csv (no rows where nothing was published)."""
 
     tables: list[Table]
     prevalence: pl.DataFrame
+    agreement: pl.DataFrame
     reproduction: pl.DataFrame
     readings: pl.DataFrame
 
@@ -62,4 +64,5 @@ def count_results(
         tests=tuple(study.cohort(cohort).tests),
         synthetic=synthetic,
     )
-    return Counted(build_tables(results), counted[cohort], reproduction, readings)
+    agreement = count_agreement(analysis_set, study.definitions)
+    return Counted(build_tables(results), counted[cohort], agreement, reproduction, readings)
