@@ -20,6 +20,7 @@ rule all:
     input:
         manifests=manifests(),
         quality=expand("<private>/sites/{site}/quality.csv", site=SITES),
+        timelines=expand("<private>/sites/{site}/timelines", site=SITES),
 
 
 rule audit:

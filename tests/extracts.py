@@ -47,6 +47,11 @@ CLEAN = {
         P1         | 2020-01-10   | ultrasound | power_doppler_grade | 2     | mcp2_right
         P2         | 2020-01-11   | xray       | sharp_van_der_heijde | 12.5 |
     """,
+    "biomarkers": """
+        patient_id | sample_date | marker               | value          | unit
+        P1         | 2020-01-09  | sicam1_cxcl13_ratio  | 2.4            | ratio
+        P2         | 2020-01-11  | synovial_pathotype   | lympho-myeloid |
+    """,
 }
 
 

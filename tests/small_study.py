@@ -1,20 +1,35 @@
 """A small study for tests of the whole workflow: 40 invented patients in canonical tables, the same on every call.
 
 By number modulo 4: 0 meets the definition, 1 is well on the first biologic, 2 has failed one drug, 3 is as 0 but nobody
-recorded criterion 3 (not assessable). Planted: a PsA patient, a patient under age, one without a biologic, a repeated
-row, a broken cell, a visit without a date, a diagnosis of a patient who is nowhere.
+recorded criterion 3 (not assessable). Patient ON_THE_EDGE is active only by the swollen joints of the last visit.
+Planted: a PsA patient, a patient under age, one without a biologic, a repeated row, a broken cell, a visit without a
+date, a diagnosis of a patient who is nowhere.
 """
 
 from __future__ import annotations
 
 import csv
 import datetime as dt
+import json
+import os
+import re
 import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from d2tra import io
 
 ROOT = Path(__file__).parents[1]
 N_PATIENTS = 40
 ID_PREFIX = "SMALLPT"  # nothing that leaves the department may hold it
+ON_THE_EDGE = 16
+COHORTS = ("audit", "extension", "full")
 DEFINITIONS = ("eular_2021", "eular_2021_strict", "audit_95")
 FIRST_VISIT, DAYS_BETWEEN = dt.date(2022, 9, 1), 160  # three visits; patient n a day after patient n - 1
 STUDY = """\
@@ -26,23 +41,35 @@ cohorts:
   - {name: extension, disease: RA, sequence: [21, 40]}
   - {name: full,      disease: RA}
 definitions: [eular_2021, eular_2021_strict, audit_95]
-models: [univariable]
+models: [small_model]
 published: published.yaml
 release: [local_audit, opensafely]
 baseline: index
 seed: 7
+"""
+MODEL = """\
+kind: univariable
+outcomes: all
+method: auto
+missing: complete_case
+factors:
+  - {name: fibromyalgia}
+  - {name: obese}
+  - {name: smoking_status, reference: never}
 """
 SITE = "format: canonical\nsource: extract\n"
 Rows = list[dict[str, object]]
 
 
 def write_small_study(folder: Path) -> Path:
-    """Writes extract/, small_site.yaml, published.yaml, config/definitions/ and small.yaml into `folder`; returns it."""
+    """Writes extract/, published.yaml, config/{definitions,models}/, small_site.yaml and small.yaml; returns it."""
     folder.mkdir(parents=True, exist_ok=True)
     for table, rows in extract().items():
         write_table(folder / "extract" / f"{table}.csv", rows)
     (folder / "small_site.yaml").write_text(SITE, encoding="utf-8")
     (folder / "small.yaml").write_text(STUDY, encoding="utf-8")
+    (folder / "config" / "models").mkdir(parents=True)
+    (folder / "config" / "models" / "small_model.yaml").write_text(MODEL, encoding="utf-8")
     shutil.copy(ROOT / "config" / "published" / "audit_2024.yaml", folder / "published.yaml")
     shutil.copytree(ROOT / "config" / "definitions", folder / "config" / "definitions")
     return folder
@@ -101,8 +128,8 @@ def _patient(number: int) -> dict[str, object]:
 
 
 def _visits(number: int) -> Rows:
-    """Three visits; the last one decides: active in 0, 2 and 3 modulo 4, in remission in 1."""
-    is_active = number % 4 != 1
+    """Three visits; the last one decides: active in 0, 2 and 3 modulo 4 (in 3 and 4 modulo 8 moderately), else well."""
+    is_active, is_moderate = number % 4 != 1, number % 8 in (3, 4)
     visits: Rows = []
     for order in range(3):
         active = is_active or order == 0
@@ -111,13 +138,14 @@ def _visits(number: int) -> Rows:
             {
                 "patient_id": patient_id(number),
                 "visit_date": visit_date(number, order).isoformat(),
-                "tjc28": 6 + number % 5 + order if active else 0,
-                "sjc28": 4 + number % 4 + order if active else 0,
-                "patient_global_mm": 55 + number % 20 if active else 5,
+                "tjc28": (2 if is_moderate else 6 + number % 5) + order if active else 0,
+                "sjc28": (1 if is_moderate else 4 + number % 4) + order if active else 0,
+                "patient_global_mm": (30 if is_moderate else 55) + number % 20 if active else 5,
                 "physician_global_mm": 45 + number % 10 if active else 4,
                 "pain_mm": 50 + number % 25 if active else 6,
+                "fatigue_mm": 45 + number % 30 if active else 10,
                 "haq_di": 1.25 if active else 0.125,
-                "esr_mm_h": 30 + number % 15 if active else 6,
+                "esr_mm_h": (15 if is_moderate else 30) + number % 15 if active else 6,
                 "crp_mg_l": "" if order == 1 else (14 + number % 9 if active else 2),
                 "weight_kg": 60 + 2 * number % 50,
                 "height_cm": 160 + number % 12,
@@ -125,6 +153,9 @@ def _visits(number: int) -> Rows:
                 "problematic_to_rheumatologist": problem,
             }
         )
+    if number == ON_THE_EDGE:  # DAS28-ESR 3.28, above 3.2; without the swollen joints 2.72; nothing else is active
+        visits[-1] |= {"tjc28": 1, "sjc28": 4, "patient_global_mm": 30, "physician_global_mm": 20}
+        visits[-1] |= {"esr_mm_h": 12, "crp_mg_l": 3, "haq_di": 0.5, "pain_mm": 20, "fatigue_mm": 20}
     return visits
 
 
@@ -185,3 +216,75 @@ def _diagnoses(number: int) -> Rows:
 
     fibromyalgia = [diagnosis("M79.7", "Fibromyalgia")] if number % 3 == 0 else []
     return [*fibromyalgia, *([diagnosis("M15.0", "Primary generalised osteoarthritis")] if number % 5 < 2 else [])]
+
+
+class Run(NamedTuple):
+    """One call of Snakemake: where it worked, how it ended, and what stood on screen."""
+
+    folder: Path
+    returncode: int
+    screen: str
+
+    @property
+    def results(self) -> Path:
+        return self.folder / "results" / "small"
+
+    @property
+    def site(self) -> Path:
+        return self.results / "private" / "sites" / "small_site"
+
+    def cohort(self, name: str) -> Path:
+        return self.results / "private" / "cohorts" / name
+
+    def reasons(self) -> dict[str, str]:
+        """Returns rule → why its jobs ran (or would run), as Snakemake says it."""
+        found: dict[str, str] = {}
+        for rule, block in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", self.screen, re.MULTILINE):
+            found[rule] = found.get(rule, "") + "".join(re.findall(r"^    reason: (.*\n)", block, re.MULTILINE))
+        return found
+
+
+def run_workflow(
+    folder: Path, *targets: str, study: str = "small.yaml", cores: int = 2, project: Path = ROOT, dry: bool = False
+) -> Run:
+    """Calls Snakemake with the Snakefile and the package of `project`, in `folder`."""
+    command = [sys.executable, "-m", "snakemake", *targets, *(["--dry-run"] if dry else []), "--cores", str(cores)]
+    command += ["--snakefile", str(project / "Snakefile"), "--directory", str(folder), "--config", f"study={study}"]
+    environment = {**os.environ, "PYTHONPATH": str(project / "workflow" / "src")}
+    done = subprocess.run(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False
+    )
+    return Run(folder, done.returncode, done.stdout)
+
+
+def once(folder: Path, make: Callable[[Path], Run]) -> Run:
+    """Returns the run that `make` did in `folder`; of several pytest workers one does it and the others wait for it."""
+    claim, done = folder.with_suffix(".claim"), folder.with_suffix(".json")
+    try:
+        claim.touch(exist_ok=False)
+    except FileExistsError:
+        while not done.exists():
+            time.sleep(0.2)
+        return Run(folder, *json.loads(done.read_text(encoding="utf-8")))
+    ended = Run(folder, -1, "the build of the small study was broken off")
+    try:
+        ended = make(folder)
+    finally:
+        io.write_json([ended.returncode, ended.screen], done)
+    return ended
+
+
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Returns the temporary folder that all pytest workers of this session share."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+def build_small_study(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Returns the finished small study, built once per session with --cores 2. Do not change it: `copy_of` it."""
+    return once(shared_folder(tmp_path_factory) / "small", lambda folder: run_workflow(write_small_study(folder)))
+
+
+def copy_of(study: Run, folder: Path) -> Path:
+    """Returns a copy of a built study that Snakemake takes for the original: times and its own records go along."""
+    return shutil.copytree(study.folder, folder)

@@ -160,7 +160,9 @@ MDA_COLUMNS = [
         ("1 1 1 - 15 20 - -", True, None),
         ("2 2 - - - - - -", None, False),  # 2 failed
         ("2 2 - - 16 - - -", False, False),  # 3 failed
-        ("1 1 5 - 16 21 0.5 1", None, False),  # PASI fails and BSA is unknown: the skin item is unknown
+        ("1 1 5 - 16 21 0.5 1", False, False),  # PASI fails and BSA is missing: the skin item is not met
+        ("1 1 - 4 16 21 0.5 1", False, False),  # BSA fails and PASI is missing
+        ("1 1 - - 16 21 0.5 1", None, False),  # both missing: the skin item is unknown
         ("1 1 5 4 16 21 0.5 1", False, False),
         ("- - - - - - - -", None, None),
     ],

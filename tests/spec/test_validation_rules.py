@@ -85,6 +85,9 @@ imaging ~ P1 | 2020-01-10 | ultrasound | grey_scale_grade | 4 | ~ value ~ imagin
 imaging ~ P1 | 2020-01-10 | xray | sharp_van_der_heijde | 449 | ~ value ~ imaging_out_of_range ~ row ~ 449.0
 imaging ~ P1 | | xray | sharp_van_der_heijde | 12 | ~ imaging_date ~ missing_key ~ row ~
 imaging ~ P1 | 2020-01-10 | xray | sharp_van_der_heijde | dozen | ~ value ~ broken_key ~ row ~ dozen
+biomarkers ~ P1 | 2020-01-09 | interferon_signatur | high | ~ marker ~ unknown_marker ~ row ~ interferon_signatur
+biomarkers ~ P1 | 2020-01-09 | sicam1_cxcl13_ratio | 2.4 | ng/mL ~ unit ~ wrong_marker_unit ~ row ~ ng/mL
+biomarkers ~ P1 | 2020-01-09 | interferon_signature | medium | ~ value ~ biomarker_out_of_range ~ row ~ medium
 """.strip().splitlines()
 ]
 # accepted: values on the edge, and ways to write them

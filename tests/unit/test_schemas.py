@@ -66,6 +66,7 @@ def test_the_tables_and_their_required_columns_are_those_of_the_specification() 
         "treatments": ["patient_id", "drug", "start_date"],
         "diagnoses": ["patient_id", "recorded_date", "code_system", "code"],
         "imaging": ["patient_id", "imaging_date", "modality", "measure", "value"],
+        "biomarkers": ["patient_id", "sample_date", "marker", "value"],
     }
     assert [name for t in COLUMNS for name, c in COLUMNS[t].items() if c.is_key and not c.must_exist] == [
         "stop_date"

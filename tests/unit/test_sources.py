@@ -158,6 +158,10 @@ def test_a_header_row_behind_the_end_is_no_header(tmp_path: Path) -> None:
     assert "row 9 holds no header" in complaint(tmp_path, "id\n1\n", header_row=9)
 
 
+def test_a_cell_of_ten_million_characters_is_an_unclosed_quotation_mark(tmp_path: Path) -> None:
+    assert "quotation mark" in complaint(tmp_path, 'id,"note\n' + "x" * 10_000_001)
+
+
 def test_an_unknown_encoding_is_named(tmp_path: Path) -> None:
     assert "'utf-9'" in complaint(tmp_path, "id\n1\n", encoding="utf-9")
 
@@ -216,6 +220,15 @@ def test_a_sheet_that_is_not_there_names_the_nearest_and_all(tmp_path: Path) -> 
 def test_a_damaged_workbook_or_parquet_file_stops_in_plain_words(tmp_path: Path) -> None:
     assert "not readable as a workbook" in complaint(tmp_path, "<html>", "r.xlsx")
     assert "not readable as parquet" in complaint(tmp_path, "<html>", "r.parquet")
+
+
+def test_a_sheet_that_is_damaged_stops_in_plain_words(tmp_path: Path) -> None:
+    whole = workbook(tmp_path / "whole.xlsx", {"Labs": [["id"]]})
+    with zipfile.ZipFile(whole) as old, zipfile.ZipFile(tmp_path / "r.xlsx", "w") as new:
+        for part in old.namelist():
+            new.writestr(part, "<worksheet><sheetData><row>" if "sheet1" in part else old.read(part))
+    with pytest.raises(StudyError, match=r"r\.xlsx \[Labs\]: the sheet is not readable"):
+        read_cells(tmp_path / "r.xlsx", TableSource(file="r.xlsx"))
 
 
 def test_a_parquet_file_is_cast_to_text_and_counts_from_row_2(tmp_path: Path) -> None:

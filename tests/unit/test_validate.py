@@ -62,7 +62,7 @@ def test_two_patients_of_one_id_are_both_set_aside_and_their_rows_are_orphans(tm
     assert counts(result, "patients")["n_quarantined"] == 2
     assert counts(result, "patients")["n_orphaned"] == 0
     assert {table: counts(result, table)["n_orphaned"] for table in CLEAN if table != "patients"} == {
-        "visits": 2, "labs": 2, "treatments": 2, "diagnoses": 1, "imaging": 1,
+        "visits": 2, "labs": 2, "treatments": 2, "diagnoses": 1, "imaging": 1, "biomarkers": 1,
     }  # fmt: skip
     assert result.tables["visits"]["patient_id"].to_list() == ["P2"]
     assert ("visits", 2, "patient_id", "orphan", "row", "P1") in reasons(result)
@@ -110,7 +110,7 @@ def test_an_onset_after_the_cut_is_emptied_before_the_order_of_dates_is_judged(t
     ("table", "column"),
     [
         ("visits", "visit_date"), ("labs", "sample_date"), ("treatments", "start_date"),
-        ("diagnoses", "recorded_date"), ("imaging", "imaging_date"),
+        ("diagnoses", "recorded_date"), ("imaging", "imaging_date"), ("biomarkers", "sample_date"),
     ],
 )  # fmt: skip
 def test_rows_after_a_declared_cut_are_set_aside_and_on_it_are_not(

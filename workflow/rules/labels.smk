@@ -6,6 +6,7 @@ gives   <private>/sites/{site}/labels.parquet      one row per patient and defin
         <private>/sites/{site}/evidence.parquet    one row per patient, definition and criterion
         <private>/sites/{site}/policies.parquet    the verdict under each criterion-3 policy
         <private>/sites/{site}/audit_counts.parquet    severity and number of drugs tried
+        <private>/sites/{site}/timelines/          a page per patient who meets the primary definition: never released
         <private>/sites/{site}/quality.csv         data-quality findings
 """
 
@@ -33,6 +34,30 @@ rule label_patients:
         ),
     script:
         "../scripts/label_patients.py"
+
+
+rule draw_timelines:
+    """Draw the history of every patient who meets the primary definition; it never leaves private/."""
+    input:
+        courses="<private>/sites/{site}/courses.parquet",
+        sequence="<private>/sites/{site}/sequence.parquet",
+        scores="<private>/sites/{site}/scores.parquet",
+        labels="<private>/sites/{site}/labels.parquet",
+        evidence="<private>/sites/{site}/evidence.parquet",
+        cut="<private>/sites/{site}/data_cut.json",
+        looks=[settings.setting_path(name) for name in ("scores", "style")],
+        files=DEFINITIONS,
+        code=code("draw_timelines"),
+    output:
+        timelines=directory("<private>/sites/{site}/timelines"),
+    log:
+        "<private>/logs/draw_timelines/{site}.log",
+    params:
+        definition=STUDY.definitions[0],
+        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
+        synthetic=SYNTHETIC,
+    script:
+        "../scripts/draw_timelines.py"
 
 
 rule check_quality:

@@ -33,6 +33,8 @@ rule describe:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
         members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
         policies=of_every_site("policies.parquet"),
+        sequences=of_every_site("sequence.parquet"),
+        availability=settings.codelist("availability"),
         factors=settings.setting_path("risk_factors"),
         files=DEFINITIONS,
         study=STUDY_FILE,

@@ -3,6 +3,7 @@ Which drugs, from when to when, and how did each end?
 
 needs   <private>/sites/{site}/valid/
 gives   <private>/sites/{site}/courses.parquet     one row per drug course, outcome as at the study's cut
+        <private>/sites/{site}/sequence.parquet    one row per b/tsDMARD course, in the order of their start
 """
 
 
@@ -22,3 +23,21 @@ rule trace_treatment:
         data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
     script:
         "../scripts/trace_treatment.py"
+
+
+rule order_treatments:
+    """Put each patient's b/tsDMARD courses into their order; descriptive, never a recommendation."""
+    input:
+        valid="<private>/sites/{site}/valid",
+        courses="<private>/sites/{site}/courses.parquet",
+        cut="<private>/sites/{site}/data_cut.json",
+        codelists=[settings.codelist(name) for name in ("dmards", "availability")],
+        code=code("order_treatments"),
+    output:
+        sequence="<private>/sites/{site}/sequence.parquet",
+    log:
+        "<private>/logs/order_treatments/{site}.log",
+    params:
+        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
+    script:
+        "../scripts/order_treatments.py"

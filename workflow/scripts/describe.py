@@ -17,10 +17,9 @@ if __name__ == "__main__":
         members={name: io.read(path) for name, path in zip(asked.cohorts, given.members, strict=True)},
         policies=io.read_sites(asked.sites, given.policies),
         models=read_fits(given.models, study.models),
+        sequence=io.read_sites(asked.sites, given.sequences),
         synthetic=asked.synthetic,
     )
     write_tables(results.tables, snakemake.output.tables)
-    io.write(results.prevalence, snakemake.output.prevalence)
-    io.write(results.agreement, snakemake.output.agreement)
-    io.write(results.reproduction, snakemake.output.reproduction)
-    io.write(results.readings, snakemake.output.readings)
+    for name in ("prevalence", "agreement", "reproduction", "readings"):
+        io.write(getattr(results, name), snakemake.output[name])

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from d2tra.config import Closed, parse, setting, setting_path
 from d2tra.errors import StudyError, nearest
+from d2tra.extract.biomarkers import known_marker
 from d2tra.scores.bands import Edge, Limit
 
 
@@ -23,6 +24,11 @@ class Nearest(Closed):
     within_days: int | None = None
     minus: str | None = None
     kinds: list[str] | None = None
+
+
+class Biomarker(Closed):
+    marker: str
+    within_days: int | None = None
 
 
 class Bmi(Closed):
@@ -60,6 +66,7 @@ class Origin(Closed):
     serology: Serology | None = None
     concept: str | None = None
     nearest: Nearest | None = None
+    biomarker: Biomarker | None = None
     bmi: Bmi | None = None
     limit: LimitOf | None = None
     bands: BandsOf | None = None
@@ -82,7 +89,10 @@ class Origin(Closed):
 
 
 class Characteristic(Closed):
-    """One column of the analysis set: Boolean (yes_no), String (category) or a number; null = unknown."""
+    """One column of the analysis set: Boolean (yes_no), String (category) or a number; null = unknown.
+
+    `optional`: the tables leave it out where nobody has it.
+    """
 
     name: str
     title: str
@@ -90,6 +100,7 @@ class Characteristic(Closed):
     levels: list[str] = []
     unit: str | None = None
     describe: Literal["median_iqr", "mean_sd"] = "median_iqr"
+    optional: bool = False
     source: str
 
     @model_validator(mode="after")
@@ -104,6 +115,14 @@ class Factor(Characteristic):
 
     role: Literal["candidate", "confounder", "descriptive"]
     origin: Origin = Field(alias="from")
+
+    @model_validator(mode="after")
+    def _as_its_marker(self) -> Factor:
+        if self.origin.biomarker:
+            marker = known_marker(self.origin.biomarker.marker)
+            if self.coding != marker.kind or not set(self.levels) <= set(marker.levels):
+                raise ValueError(f"its marker takes {marker.says()}: code it so; yes/no is another factor's limit")
+        return self
 
 
 class Plan(Closed):

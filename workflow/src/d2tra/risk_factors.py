@@ -11,7 +11,8 @@ from d2tra.codelists import concept_codes, diagnosis_concepts
 from d2tra.config import Baseline, Study, setting_path
 from d2tra.definitions.facts import latest
 from d2tra.errors import StudyError, nearest
-from d2tra.risk_factor_plan import Bmi, Factor, LimitOf, Nearest, OfCourses, Serology, load_plan
+from d2tra.extract.biomarkers import known_marker, read_level
+from d2tra.risk_factor_plan import Biomarker, Bmi, Factor, LimitOf, Nearest, OfCourses, Serology, load_plan
 from d2tra.scores.bands import band, rounded
 
 Tables = Mapping[str, pl.DataFrame]
@@ -215,6 +216,17 @@ def _nearest(spec: Nearest, known: pl.DataFrame, tables: Tables) -> pl.DataFrame
     return latest(_days(known), records, day, spec.within_days, "baseline_date").select("value")
 
 
+def _measured(spec: Biomarker, known: pl.DataFrame, tables: Tables) -> pl.DataFrame | pl.Expr:
+    """The marker's last result in the window up to baseline: its number or its level."""
+    if "biomarkers" not in tables:
+        return pl.lit(None)
+    levels = known_marker(spec.marker).levels
+    value = read_level(pl.col("value"), levels) if levels else pl.col("number")
+    rows = tables["biomarkers"].filter(pl.col("marker") == spec.marker)
+    records = rows.select("patient_id", "sample_date", value=value).drop_nulls("value")
+    return latest(_days(known), records, "sample_date", spec.within_days, "baseline_date").select("value")
+
+
 def _bmi(spec: Bmi, known: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     """Recorded BMI (kg/m²) or weight / height², of the last visit with either; the last height up to it, or later
     but not after baseline."""
@@ -295,6 +307,7 @@ WAYS: dict[str, Callable[[Any, pl.DataFrame, Tables], pl.DataFrame | pl.Expr]] =
     "serology": _ever_above,
     "concept": _diagnosed,
     "nearest": _nearest,
+    "biomarker": _measured,
     "bmi": _bmi,
     "limit": _within_limit,
     "bands": lambda spec, _known, _tables: band(pl.col(spec.of), spec.bands),

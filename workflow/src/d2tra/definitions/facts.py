@@ -13,20 +13,13 @@ import polars as pl
 from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
-from d2tra.extract.schemas import complete, require_columns
+from d2tra.extract.schemas import ROW_DATES, complete, require_columns
 from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.drug_names import recognised
 
 FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
 KEY = ["patient_id", "evaluation_date"]
 NO_IMAGING = pl.DataFrame(schema={"patient_id": pl.String, "imaging_date": pl.Date})
-DATED_BY = {
-    "visits": "visit_date",
-    "labs": "sample_date",
-    "treatments": "start_date",
-    "imaging": "imaging_date",
-    "diagnoses": "recorded_date",
-}
 
 
 class Choices(Closed):
@@ -149,14 +142,14 @@ def up_to_cut(extract: Mapping[str, pl.DataFrame | None], cut: dt.date | None) -
             )
         require_columns(rows.columns, table, ["disease"] if table == "patients" else [], "frame given")
     for table in extract:
-        if table != "patients" and table not in DATED_BY:
+        if table != "patients" and table not in ROW_DATES:
             raise StudyError(
-                f"the extract has an unknown table {table!r}{nearest(table, ['patients', *DATED_BY])}"
+                f"the extract has an unknown table {table!r}{nearest(table, ['patients', *ROW_DATES])}"
             )
     tables = {table: complete(rows, table) for table, rows in extract.items() if rows is not None}
     if cut is None:
         return tables
-    dated = {table: pl.col(DATED_BY[table]) for table in tables if table in DATED_BY}
+    dated = {table: pl.col(ROW_DATES[table]) for table in tables if table in ROW_DATES}
     return {
         table: rows.filter((dated[table] <= cut) | dated[table].is_null()) if table in dated else rows
         for table, rows in tables.items()
@@ -167,7 +160,7 @@ def latest_date(extract: Mapping[str, pl.DataFrame | None]) -> dt.date | None:
     """Returns the latest visit, sample, start, imaging or recorded date of an extract; null where it has none."""
     days = [
         rows[column].max()
-        for table, column in DATED_BY.items()
+        for table, column in ROW_DATES.items()
         if (rows := extract.get(table)) is not None and column in rows.columns
     ]
     return max((day for day in days if isinstance(day, dt.date)), default=None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import polars as pl
 
 from d2tra.config import Closed
@@ -50,26 +52,12 @@ class Signs(Leaf):
         visits = facts.visits.lazy().filter(self.visit.available())
         seen = visits.select("patient_id", "visit_date", visit_positive=self.visit.positive()).collect()
         judged = latest(dates, seen, "visit_date", self.within_days)
-        judged = latest(judged, self._imaging_days(facts), "imaging_date", self.within_days)
+        judged = latest(judged, imaging_days(facts, self.imaging), "imaging_date", self.within_days)
         either = pl.any_horizontal(
             pl.col(part).fill_null(False) for part in ("visit_positive", "imaging_positive")
         )
         looked_at = pl.col("visit_date").is_not_null() | pl.col("imaging_date").is_not_null()
         return judged.with_columns(met=pl.when(looked_at).then(either))
-
-    def _imaging_days(self, facts: Facts) -> pl.DataFrame:
-        """One row per patient and day with a finding of one of the measures: positive or not, and in words."""
-        positive = pl.any_horizontal(
-            (pl.col("measure") == measure) & limit.holds(pl.col("value"))
-            for measure, limit in self.imaging.items()
-        )
-        shown = text(pl.col("measure"), " ", number("value"))
-        return (
-            findings(facts, list(self.imaging))
-            .sort("patient_id", "imaging_date", "measure", "value")
-            .group_by("patient_id", "imaging_date", maintain_order=True)
-            .agg(imaging_positive=positive.any(), findings=shown.unique(maintain_order=True).str.join(", "))
-        )
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         at_visit = joined(
@@ -98,6 +86,21 @@ class Signs(Leaf):
     def in_words(self) -> str:
         images = " or ".join(f"{measure} {limit.in_words()}" for measure, limit in self.imaging.items())
         return f"within {self.within_days} days: {self.visit.in_words()}, or {images} on the latest day with such a finding"
+
+
+def imaging_days(facts: Facts, limits: Mapping[str, Threshold]) -> pl.DataFrame:
+    """Returns one row per patient and day with a finding of one of the measures, sorted: imaging_positive (a finding
+    keeps its limit), findings (in words)."""
+    positive = pl.any_horizontal(
+        (pl.col("measure") == measure) & limit.holds(pl.col("value")) for measure, limit in limits.items()
+    )
+    shown = text(pl.col("measure"), " ", number("value"))
+    return (
+        findings(facts, list(limits))
+        .sort("patient_id", "imaging_date", "measure", "value")
+        .group_by("patient_id", "imaging_date", maintain_order=True)
+        .agg(imaging_positive=positive.any(), findings=shown.unique(maintain_order=True).str.join(", "))
+    )
 
 
 class Radiographic(Leaf):

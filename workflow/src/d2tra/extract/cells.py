@@ -64,6 +64,22 @@ def read_boolean(text: pl.Expr) -> pl.Expr:
     )
 
 
+def reported_parts(text: pl.Expr) -> dict[str, pl.Expr]:
+    """Returns what a result as reported is made of: `limit` (`<`, `>` …), `x` (Float64), `own_unit`; each null where absent."""
+    start = r"^\s*(?:[<>]=?|[≤≥])?\s*"
+    return {
+        "limit": text.str.strip_chars().str.extract(r"^([<>≤≥])"),
+        "x": read_number(text.str.extract(rf"{start}({NUMBER})\s*(?:[^0-9.,\s].*)?$")),
+        "own_unit": plain_unit(text.str.extract(rf"{start}{NUMBER}\s*([^0-9.,\s].*)$")),
+    }
+
+
+def number_used(x: pl.Expr, limit: pl.Expr, censored: Censored) -> pl.Expr:
+    """Returns the number that stands for `<x` (by `censored`), `>x` (x) and x."""
+    below = {"half": x / 2, "limit": x, "zero": pl.when(x.is_not_null()).then(0.0)}[censored]
+    return pl.when(limit.is_in(["<", "≤"])).then(below).otherwise(x)
+
+
 def read_lab_results(labs: pl.DataFrame, crp_unit: str | None, censored: Censored) -> pl.DataFrame:
     """Returns one row per row of `labs` (test, value, unit: text), in order:
 
@@ -77,13 +93,7 @@ def read_lab_results(labs: pl.DataFrame, crp_unit: str | None, censored: Censore
         "test",
         unit=plain_unit(pl.col("unit").cast(pl.String)),
         word=pl.col("value").str.strip_chars().str.to_lowercase(),
-        limit=pl.col("value").str.strip_chars().str.extract(r"^([<>≤≥])"),
-        x=read_number(
-            pl.col("value").str.extract(rf"^\s*(?:[<>]=?|[≤≥])?\s*({NUMBER})\s*(?:[^0-9.,\s].*)?$")
-        ),
-        own_unit=plain_unit(
-            pl.col("value").str.extract(rf"^\s*(?:[<>]=?|[≤≥])?\s*{NUMBER}\s*([^0-9.,\s].*)$")
-        ),
+        **reported_parts(pl.col("value")),
     ).with_columns(
         used=pl.coalesce(
             "unit", "own_unit", pl.when(crp).then(pl.lit(crp_unit, dtype=pl.String)).str.to_lowercase()
@@ -99,10 +109,7 @@ def read_lab_results(labs: pl.DataFrame, crp_unit: str | None, censored: Censore
 
     factor = pl.when(esr & pl.col("used").is_null()).then(1.0).otherwise(factor_of("used", pl.lit(True)))
     own_unit_fits = pl.col("own_unit").is_null() | (factor_of("own_unit", own_titre) == factor)
-    x = pl.when(own_unit_fits).then(pl.col("x") * factor)
-    below = pl.col("limit").is_in(["<", "≤"])
-    used_below = {"half": x / 2, "limit": x, "zero": pl.when(x.is_not_null()).then(0.0)}[censored]
-    number = pl.when(below).then(used_below).otherwise(x)
+    number = number_used(pl.when(own_unit_fits).then(pl.col("x") * factor), pl.col("limit"), censored)
     return parts.select(
         number=number,
         is_censored=(pl.col("limit").is_not_null() & number.is_not_null()).fill_null(False),

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import polars as pl
 
 from d2tra.errors import StudyError, nearest
+from d2tra.extract.biomarkers import NAME, read_biomarkers
 from d2tra.extract.cells import (
     read_boolean,
     read_date,
@@ -41,6 +42,7 @@ class Column:
     high: float | None = None
     allowed: tuple[str, ...] = ()
     pattern: str | None = None
+    written: str = ""  # what the pattern takes, in words
 
     @property
     def must_exist(self) -> bool:
@@ -60,9 +62,7 @@ class Column:
         kinds = {"text": "text", "enum": "one of " + ", ".join(self.allowed), "int": "a whole number",
                  "float": "a number with a decimal point", "bool": "true or false", "date": "a date YYYY-MM-DD",
                  "month": "a month YYYY-MM"}  # fmt: skip
-        words = kinds[self.kind]
-        if self.pattern:
-            words = "1 to 64 letters, digits, _ or -"
+        words = self.written or kinds[self.kind]
         if self.low is not None:
             words += f" from {self.low:g}" + (f" to {self.high:g}" if self.high is not None else " upwards")
         return words + (f" {self.unit}" if self.unit else "")
@@ -80,7 +80,9 @@ def _count(name: str, high: int, low: int = 0) -> Column:
     return Column(name, "int", "N", None, low, high)
 
 
-PATIENT_ID = Column("patient_id", "text", "R", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+PATIENT_ID = Column(
+    "patient_id", "text", "R", pattern=r"^[A-Za-z0-9_-]{1,64}$", written="1 to 64 letters, digits, _ or -"
+)
 HAQ_CATEGORIES = ("dressing", "arising", "eating", "walking", "hygiene", "reach", "grip", "activities")
 HAQ_MIN_ANSWERED = 6  # of 8 categories; HAQ instruction sheet, clinical reference 1.4
 HAQ_WITH_AID = 2  # a category done with an aid or help counts at least this; the same sheet
@@ -173,6 +175,13 @@ _TABLES: dict[str, tuple[Column, ...]] = {
         Column("value", "float", "R"),
         Column("joint", "text"),
     ),
+    "biomarkers": (
+        PATIENT_ID,
+        Column("sample_date", "date", "R"),
+        Column("marker", "text", "R", pattern=NAME, written="a name of config/biomarkers.yaml in small letters"),
+        Column("value", "text", "R"),
+        Column("unit", "text"),
+    ),
 }  # fmt: skip
 
 COLUMNS: dict[str, dict[str, Column]] = {
@@ -181,7 +190,7 @@ COLUMNS: dict[str, dict[str, Column]] = {
 ROW_KEYS: dict[str, tuple[str, ...]] = {"patients": ("patient_id",), "visits": ("patient_id", "visit_date")}
 ROW_DATES: dict[str, str] = {
     "visits": "visit_date", "labs": "sample_date", "treatments": "start_date", "diagnoses": "recorded_date",
-    "imaging": "imaging_date",
+    "imaging": "imaging_date", "biomarkers": "sample_date",
 }  # fmt: skip
 LAB_COLUMNS = {"esr": COLUMNS["visits"]["esr_mm_h"], "crp": COLUMNS["visits"]["crp_mg_l"]}
 
@@ -231,7 +240,7 @@ def complete(frame: pl.DataFrame, table: str) -> pl.DataFrame:
 
     Absent columns become typed nulls; numbers, dates and booleans given as text are read; `source_row` is the row's
     place as a spreadsheet shows it where absent. visits gain `haq_di_used` (0–3; null with fewer than 6 of 8
-    categories), labs `number` (ESR mm/h, CRP mg/L also where no unit is given) and `is_censored`.
+    categories), labs `number` (ESR mm/h, CRP mg/L also where no unit is given) and `is_censored`, biomarkers `number`.
     StudyError if patient_id or the row's date is absent, or a cell does not fit its column.
     """
     needed = [
@@ -253,6 +262,8 @@ def complete(frame: pl.DataFrame, table: str) -> pl.DataFrame:
     if table == "labs" and not {"number", "is_censored"} <= set(others):
         results = read_lab_results(whole, crp_unit="mg/L", censored="half")
         whole = whole.with_columns(results[name] for name in ("number", "is_censored") if name not in others)
+    if table == "biomarkers" and "number" not in others:
+        whole = whole.with_columns(read_biomarkers(whole)["number"])
     return whole.select(pl.exclude("source_row"), "source_row")
 
 

@@ -115,6 +115,7 @@ def screen_extract(site: SiteMapping) -> Screening:
 
     StudyError where a file cannot be read, or `hospital_number` is no regular expression.
     """
+    _check_pattern(site)
     declared = _declared(site)
     found: list[tuple[str, str, Sign, str]] = []
     dated: list[_Dates] = []
@@ -126,16 +127,18 @@ def screen_extract(site: SiteMapping) -> Screening:
             frames = all_cells(path, site)
             found += _in_properties(path, shown)
         except StudyError as problem:
-            raise StudyError(str(problem).replace(str(path), shown).replace(path.name, shown)) from problem
+            if not in_name:
+                raise
+            raise StudyError(str(problem).replace(str(path), shown).replace(path.name, shown)) from None
         sheets, found_in_names = _sheets_shown(path, shown, site.hospital_number)
         found += found_in_names
         for label, cells in frames.items():
-            sheet, _, above = label.partition(", above the header")
-            place = sheets.get(sheet, shown) + (", above the header" if above or label != sheet else "")
+            sheet, _, _ = label.partition(", above the header")
+            place = sheets.get(sheet, shown) + (", above the header" if label != sheet else "")
             found += _in_frame(cells, label, place, declared, site.hospital_number, dated)
     found += _old_dates(dated, site)
     findings = [
-        (sign.stops, Finding(file, place, sign.kind, sign.count, how)) for file, place, sign, how in found
+        (sign.stops, Finding(file, place, sign.kind, sign.cells, how)) for file, place, sign, how in found
     ]
     hits, warnings = (tuple(f for stops, f in findings if stops is wanted) for wanted in (True, False))
     return Screening(site.name, hits, warnings)
@@ -145,6 +148,15 @@ def raise_if_identifiers(screening: Screening) -> None:
     """Raises StudyError with the message of the screening if anything in it stops the run."""
     if screening.hits:
         raise StudyError(screening.stop_message())
+
+
+def _check_pattern(site: SiteMapping) -> None:
+    try:
+        pl.Series([""]).str.contains(site.hospital_number or "")
+    except pl.exceptions.PolarsError:
+        raise StudyError(
+            f"{site.path}: key 'hospital_number': {site.hospital_number!r} is no regular expression (without look-around)."
+        ) from None
 
 
 def _declared(site: SiteMapping) -> _Declared:

@@ -13,7 +13,7 @@ class Sign(NamedTuple):
     """A kind of identifier and the number of cells that show it; a sign that does not stop is a warning."""
 
     kind: str
-    count: int
+    cells: int
     stops: bool = True
 
 

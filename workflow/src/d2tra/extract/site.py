@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BeforeValidator, Field, model_validator
 
 from d2tra.config import Closed, find, load_yaml, parse
 from d2tra.errors import StudyError
 
-TableName = Literal["patients", "visits", "labs", "treatments", "diagnoses", "imaging"]
-TABLES: tuple[TableName, ...] = ("patients", "visits", "labs", "treatments", "diagnoses", "imaging")
+TableName = Literal["patients", "visits", "labs", "treatments", "diagnoses", "imaging", "biomarkers"]
+TABLES: tuple[TableName, ...] = get_args(TableName)
 REQUIRED_TABLES: tuple[TableName, ...] = ("patients", "visits", "treatments")
 
 

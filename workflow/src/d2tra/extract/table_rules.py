@@ -1,4 +1,4 @@
-"""Rules of single tables: a patient's dates, laboratory results, the names of drugs, imaging findings."""
+"""Rules of single tables: a patient's dates, laboratory results, the names of drugs, imaging findings, biomarkers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 
+from d2tra.extract.biomarkers import known_markers, nearest_marker, read_biomarkers
 from d2tra.extract.cells import read_lab_results
 from d2tra.extract.findings import find
 from d2tra.extract.schemas import IMAGING_MEASURES, LAB_COLUMNS
@@ -112,3 +113,19 @@ def check_imaging(imaging: pl.DataFrame) -> Findings:
         find(imaging, "imaging", "modality", "wrong_modality", wrong),
         find(imaging, "imaging", "value", "imaging_out_of_range", outside),
     ]
+
+
+def read_markers(biomarkers: pl.DataFrame, site: SiteMapping) -> tuple[pl.DataFrame, Findings]:
+    """Adds number; findings for a marker that is not known (with the nearest), and for what a known one does not take."""
+    read = biomarkers.with_columns(read_biomarkers(biomarkers, site.censored))
+    names = read.filter(problem="unknown_marker")["marker"].unique(maintain_order=True).to_list()
+    details = {name: nearest_marker(name) for name in names}
+    details |= {name: f" {name} takes {marker.says()}." for name, marker in known_markers().items()}
+    detail = pl.col("marker").replace_strict(details, default=None, return_dtype=pl.String)
+    columns = {"unknown_marker": "marker", "wrong_marker_unit": "unit", "biomarker_out_of_range": "value"}
+    findings = [
+        find(read, "biomarkers", column, rule, pl.col("problem") == rule, detail)
+        for rule, column in columns.items()
+    ]
+    findings.append(find(read, "biomarkers", "value", "own_unit", pl.col("has_own_unit")))
+    return read.drop("problem", "has_own_unit"), findings

@@ -30,6 +30,7 @@ from d2tra.extract.table_rules import (
     check_imaging,
     empty_patient_cells,
     name_drugs,
+    read_markers,
     read_results,
     split_drugs,
 )
@@ -38,6 +39,7 @@ from d2tra.logs import log
 LATER_THAN = {"patients": ("diagnosis_date", "symptom_onset_date"), "treatments": ("stop_date", "start_date")}
 DERIVED = {
     "visits": ("haq_di_used",), "labs": ("number", "is_censored"), "treatments": ("molecule", "kind", "mechanism"),
+    "biomarkers": ("number",),
 }  # fmt: skip
 
 
@@ -221,6 +223,8 @@ def _check_rows(
         typed, findings = name_drugs(typed, recognise)
     elif table == "imaging":
         findings = check_imaging(typed)
+    elif table == "biomarkers":
+        typed, findings = read_markers(typed, site)
     elif table == "visits":
         typed = typed.with_columns(haq_di_used=haq_di_used())
     if table in LATER_THAN:

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import Locator, MaxNLocator, NullLocator
 
 from d2tra.figures.intervals import label_rows
 from d2tra.figures.style import Style
@@ -43,8 +43,8 @@ def _draw_matrix(axes: Axes, names: list[str], combinations: list[str | None], s
             continue
         together = combination.split(TOGETHER)
         met = [row for row, name in enumerate(names) if name in together]
-        axes.plot([place, place], [met[0], met[-1]], color=style.colours["ink"], lw=1.4)
         axes.plot([place] * len(names), range(len(names)), "o", color=style.colours["grey"], ms=2, alpha=0.5)
+        axes.plot([place, place], [met[0], met[-1]], color=style.colours["ink"], lw=1.4)
         axes.plot([place] * len(met), met, "o", color=style.colours["ink"], ms=6)
     label_rows(axes, names, [float(row) for row in range(len(names))], 0.5)
     axes.set_xlim(-0.7, max(len(combinations), 1) - 0.3)
@@ -60,7 +60,7 @@ def _draw_combinations(axes: Axes, exactly: pl.DataFrame, style: Style) -> None:
         axes.annotate(_said(cell), (place, cell["n"] or 0), (0, 2), textcoords="offset points", ha="center",
                       va="bottom", rotation=turned)  # fmt: skip
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
-    axes.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    axes.yaxis.set_major_locator(_ticks(exactly, 5))
     axes.set_ylim(0, max([n for n in exactly["n"] if n], default=1) * 1.12)
     axes.set_ylabel("patients who meet\nexactly these definitions")
 
@@ -71,9 +71,14 @@ def _draw_definitions(axes: Axes, each: pl.DataFrame, style: Style) -> None:
         axes.annotate(_said(cell), (cell["n"] or 0, row), (2, 0), textcoords="offset points", va="center")
     axes.tick_params(axis="y", left=False, labelleft=False)
     axes.spines["left"].set_visible(False)
-    axes.xaxis.set_major_locator(MaxNLocator(3, integer=True))
+    axes.xaxis.set_major_locator(_ticks(each, 3))
     axes.set_xlim(0, max([n for n in each["n"] if n], default=1) * 1.35)
     axes.set_xlabel("patients who meet it")
+
+
+def _ticks(cells: pl.DataFrame, most: int) -> Locator:
+    """Whole numbers; none on an axis without a bar."""
+    return MaxNLocator(most, integer=True) if cells["n"].sum() else NullLocator()
 
 
 def _said(cell: dict[str, Any]) -> str:

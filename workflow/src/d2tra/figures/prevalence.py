@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
-
 import polars as pl
 from matplotlib.figure import Figure
 
@@ -11,8 +9,7 @@ from d2tra.figures.intervals import draw_intervals, label_rows, write_beside
 from d2tra.figures.style import Style
 from d2tra.tables.prevalence import MET, UPPER
 
-LINE_MM = 3.6
-LABEL_WIDTH = 36  # characters
+NAME_IN_BRACKETS = r"\(([^()]+)\)$"
 
 
 def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
@@ -21,18 +18,18 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
 
 
 def draw_prevalence(cells: pl.DataFrame, style: Style) -> Figure:
-    """Returns a figure with a line per row of the cells: the columns MET and UPPER of a table of prevalences."""
+    """Returns a figure with a line per row of a table of prevalences (its columns MET and UPPER), labelled with the
+    name that the row ends in, in brackets, where it has one: thirty titles would not fit a page."""
     met, upper = (cells.filter(pl.col("column") == column) for column in (MET, UPPER))
-    labels = [textwrap.fill(row, LABEL_WIDTH) for row in met["row"]]
-    heights = [LINE_MM * max(label.count("\n") + 1, 2) + 2.5 for label in labels]
-    places = [sum(heights[:number]) + height / 2 for number, height in enumerate(heights)]
-    figure = style.figure("page", 24 + sum(heights))
+    labels = met["row"].str.extract(NAME_IN_BRACKETS).fill_null(met["row"]).to_list()
+    places = [float(place) for place in range(met.height)]
+    figure = style.figure("page", 24 + 7 * met.height)
     axes = figure.add_subplot()
     for low, high, place in zip(met["estimate"], upper["estimate"], places, strict=True):
         if low is not None and high is not None:
-            axes.barh(place, high - low, 5, low, color=style.colours["pale"], alpha=0.55, lw=0)
+            axes.barh(place, high - low, 0.5, low, color=style.colours["pale"], alpha=0.55, lw=0)
     draw_intervals(axes, met, places, style.colours["main"])
-    label_rows(axes, labels, places, 5)
+    label_rows(axes, labels, places)
     write_beside(axes, met, places, style)
     highest = max([value for value in [*met["high"], *upper["estimate"]] if value is not None], default=20)
     axes.set_xlim(0, min(100, highest * 1.15))

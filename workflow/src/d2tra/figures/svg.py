@@ -58,7 +58,8 @@ class Canvas:
     ) -> None:
         """Adds words, their middle height at y; `anchor`: start, middle, end; `halo`: white around the letters."""
         size = (size_pt or self.font_size_pt) * MM_PER_INCH / POINTS_PER_INCH
-        outline = {"stroke": "white", "stroke_width": 0.7, "paint_order": "stroke"} if halo else {}
+        white: dict[str, float | str] = {"stroke": "white", "stroke_width": 0.7, "paint_order": "stroke"}
+        outline = white if halo else {}
         self._add("text", words, x=x, y=y + 0.36 * size, font_size=size, fill=colour or self.ink, text_anchor=anchor,
                   font_weight="bold" if bold else "", **outline)  # fmt: skip
 

@@ -96,8 +96,8 @@ def draw_timelines(
     drawn = {}
     for label in labels.iter_rows(named=True):
         key = (label["patient_id"],)
-        rows = [frame[key].to_dicts() if key in frame else [] for frame in (courses_of, scores_of)]
-        history = History(label, definition, *rows, cut=data_cut_date)
+        taken, seen = (rows[key].to_dicts() if key in rows else [] for rows in (courses_of, scores_of))
+        history = History(label, definition, taken, seen, data_cut_date)
         drawn[label["patient_id"]] = draw_timeline(history, style, settings, synthetic)
     return drawn
 
@@ -119,7 +119,7 @@ def draw_timeline(history: History, style: Style, settings: ScoreSettings, synth
     _draw_drugs(page, rows, history)
     top = TOP_MM + drugs_mm + GAP_MM
     for name in PANELS:
-        _draw_activity(page, name, history, settings, top)
+        _draw_activity(page, name, history, top)
         top += SCORE_MM + GAP_MM
     _write_around(page, history, synthetic)
     if synthetic:
@@ -250,7 +250,7 @@ def _top_of_scale(name: str, history: History) -> float:
     return max([SCALES[name][0], *(1.08 * value for value in values if value is not None)])
 
 
-def _draw_activity(page: Page, name: str, history: History, settings: ScoreSettings, top: float) -> None:
+def _draw_activity(page: Page, name: str, history: History, top: float) -> None:
     canvas, ink = page.canvas, page.style.colours["ink"]
     highest, bottom = _top_of_scale(name, history), top + SCORE_MM
 
@@ -274,10 +274,10 @@ def _draw_activity(page: Page, name: str, history: History, settings: ScoreSetti
             says = f"{title} {visit[score]:.1f} ({visit[f'{score}_band']}), {visit['visit_date'].isoformat()}"
             canvas.dot(x, height, 0.75, "white" if dashes else ink, ink, says)
         if points and len(PANELS[name]) > 1:
-            x = LEFT_MM + 3 + 30 * seen_any
-            canvas.line([(x, top + 2.6), (x + 7, top + 2.6)], ink, 0.35, dashes)
-            canvas.dot(x + 3.5, top + 2.6, 0.75, "white" if dashes else ink, ink)
-            canvas.text(x + 8, top + 2.6, title)
+            line = top + SCORE_MM / 2 + 5 * (seen_any + 1)
+            canvas.line([(EDGE_MM, line), (EDGE_MM + 7, line)], ink, 0.35, dashes)
+            canvas.dot(EDGE_MM + 3.5, line, 0.75, "white" if dashes else ink, ink)
+            canvas.text(EDGE_MM + 8.5, line, title)
         seen_any += bool(points)
     if not seen_any:
         canvas.text((LEFT_MM + page.right) / 2, top + SCORE_MM / 2, f"{name} at no visit", "middle")
@@ -295,7 +295,7 @@ def _draw_years(page: Page, top: float, bottom: float) -> None:
     """A faint line where a year begins, and its name below: at most about a dozen."""
     first, last = dt.date.fromordinal(page.first), dt.date.fromordinal(page.last)
     years = range(first.year, last.year + 1)
-    step = next(step for step in (1, 2, 5, 10, 20) if len(years) / step <= 14)
+    step = next(step for step in (1, 2, 5, 10, 20) if len(years) / step <= 13)
     for year in years:
         if year % step == 0 and dt.date(year, 1, 1) >= first:
             x = page.x(dt.date(year, 1, 1))
@@ -317,7 +317,7 @@ def _draw_dates(page: Page, history: History, top: float, bottom: float) -> None
         page.canvas.line([(x, top - above - 1.2), (x, bottom)], shade, 0.4, dashes)
         left_half = x < (LEFT_MM + page.right) / 2
         page.canvas.text(x + (1 if left_half else -1), top - above, f"{words} {day.isoformat()}",
-                         "start" if left_half else "end", shade, bold=True)  # fmt: skip
+                         "start" if left_half else "end", shade, bold=True, halo=True)  # fmt: skip
 
 
 def _write_around(page: Page, history: History, synthetic: bool) -> None:
@@ -328,4 +328,4 @@ def _write_around(page: Page, history: History, synthetic: bool) -> None:
     said = PRIVATE + (" · SYNTHETIC DATA" if synthetic else "")
     canvas.text(canvas.width - EDGE_MM, 5, said, "end", style.severity["high"], bold=True)
     for number, words in enumerate(KEY):
-        canvas.text(EDGE_MM, canvas.height - BOTTOM_MM + 9 + 4 * number, words, colour=style.colours["grey"])
+        canvas.text(EDGE_MM, canvas.height - BOTTOM_MM + 9 + 4 * number, words)

@@ -6,8 +6,6 @@ Coates LC et al. Ann Rheum Dis 2010;69:48-53.
 
 from __future__ import annotations
 
-import functools
-import operator
 from collections.abc import Mapping, Sequence
 
 import polars as pl
@@ -18,13 +16,11 @@ from d2tra.scores.bands import Limit
 def items_met(items: Sequence[Mapping[str, Limit]], needed: int) -> pl.Expr:
     """Returns whether at least `needed` items are met (Boolean), whatever the missing ones may be.
 
-    An item maps columns to limits and is met if any of them holds. True once enough are known to be met, false once
-    too many are known not to be, null otherwise: so with all needed, one known failure is enough for false.
+    An item maps columns to limits; it is met if any of them holds, and unknown only if all its columns are missing. True
+    once enough are known to be met, false once too many are known not to be, null otherwise: so with all needed, one
+    known failure is enough for false.
     """
-    met = [
-        functools.reduce(operator.or_, (limit.holds(pl.col(column)) for column, limit in item.items()))
-        for item in items
-    ]
+    met = [_item_met(item) for item in items]
     n_met = pl.sum_horizontal(item.fill_null(False) for item in met)
     n_not_met = pl.sum_horizontal((~item).fill_null(False) for item in met)
     return (
@@ -34,3 +30,10 @@ def items_met(items: Sequence[Mapping[str, Limit]], needed: int) -> pl.Expr:
         .then(False)
         .otherwise(pl.lit(None, dtype=pl.Boolean))
     )
+
+
+def _item_met(item: Mapping[str, Limit]) -> pl.Expr:
+    """A clinic measures the skin by PASI or by BSA, seldom by both: one that is known and fails is a failure."""
+    known = pl.any_horizontal(pl.col(column).is_not_null() for column in item)
+    holds = pl.any_horizontal(limit.holds(pl.col(column)).fill_null(False) for column, limit in item.items())
+    return pl.when(known).then(holds)

@@ -16,6 +16,7 @@ from d2tra.tables.reproduction import other_readings, reproduction
 from d2tra.tables.results import Results
 from d2tra.tables.table import Table, read_tables, write_tables
 from d2tra.tables.table_1 import table_1
+from d2tra.tables.treatment_sequence import treatment_sequence
 
 TABLES: dict[str, Callable[[Results], Table]] = {
     build.__name__: build
@@ -29,6 +30,7 @@ TABLES: dict[str, Callable[[Results], Table]] = {
         definition_overlap,
         d2t_characteristics,
         drug_history_by_severity,
+        treatment_sequence,
         odds_ratios,
         reproduction,
         other_readings,

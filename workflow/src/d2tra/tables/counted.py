@@ -37,12 +37,14 @@ def count_results(
     members: Mapping[str, pl.DataFrame],
     policies: pl.DataFrame,
     models: Mapping[str, pl.DataFrame],
+    sequence: pl.DataFrame,
     synthetic: bool,
 ) -> Counted:
     """Returns every number of the cohort before disclosure control.
 
     `members`: cohort → its members (site, patient_id), for the table that sets the cohorts side by side.
     `policies`: site, patient_id, definition, criterion_3_policy, status. `models`: name → rows of models/<model>.csv.
+    `sequence`: site and the columns of `d2tra.treatment.sequence`.
     """
     counted = {name: count_prevalence(frame, policies, study.definitions) for name, frame in members.items()}
     published = load_published(study.published) if study.published else None
@@ -61,6 +63,7 @@ def count_results(
         model_titles={name: load_model(name).title or name for name in models},
         reproduction=reproduction,
         readings=readings,
+        sequence=sequence,
         tests=tuple(study.cohort(cohort).tests),
         synthetic=synthetic,
     )

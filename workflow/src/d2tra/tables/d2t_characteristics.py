@@ -11,7 +11,7 @@ from d2tra.estimates import difference
 from d2tra.risk_factor_plan import Characteristic
 from d2tra.tables.cells import Cell, as_cells, count_cell, value_cell
 from d2tra.tables.comparison import p_value, smallest_count
-from d2tra.tables.describe import describe, levels_shown, row_label
+from d2tra.tables.describe import describe, in_use, levels_shown, row_label
 from d2tra.tables.results import STATUSES, WILSON, Results
 from d2tra.tables.table import Table
 
@@ -29,7 +29,7 @@ def d2t_characteristics(results: Results) -> Table:
     met, not_met = groups[STATUSES["met"]], groups[STATUSES["not_met"]]
     cells = [count_cell("Patients", name, group.height) for name, group in groups.items()]
     cells += results.presumed_cells()
-    rows = results.plan.rows_of("d2t_characteristics")
+    rows = in_use(results.plan.rows_of("d2t_characteristics"), results.described)
     for row in rows:
         cells += describe(row, groups)
         cells += _compared(row, met, not_met, levels_shown(row, groups), results)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import polars as pl
@@ -31,6 +31,11 @@ def describe(characteristic: Characteristic, groups: Mapping[str, pl.DataFrame])
     if any(n_missing.values()):
         cells += [count_cell(row, column, n, NOT_RECORDED) for column, n in n_missing.items()]
     return cells
+
+
+def in_use(characteristics: Iterable[Characteristic], members: pl.DataFrame) -> list[Characteristic]:
+    """Returns the characteristics without the optional ones that nobody has: most sites do not measure them."""
+    return [c for c in characteristics if not c.optional or members[c.name].count()]
 
 
 def levels_shown(characteristic: Characteristic, groups: Mapping[str, pl.DataFrame]) -> list[str | None]:

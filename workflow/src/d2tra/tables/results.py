@@ -43,6 +43,7 @@ class Results:
     """One cohort's numbers. `models`: name → rows of models/<model>.csv; `model_titles`: name → column heading.
 
     `prevalence`: of this cohort, see `d2tra.tables.prevalence`; `by_cohort`: of every cohort of the study. `tests`: those that the cohort declares for its descriptive tables.
+    `sequence`: site and the columns of `d2tra.treatment.sequence`, of every site.
     """
 
     study: Study
@@ -57,6 +58,7 @@ class Results:
     model_titles: Mapping[str, str] = field(default_factory=dict)
     reproduction: pl.DataFrame | None = None
     readings: pl.DataFrame | None = None
+    sequence: pl.DataFrame | None = None
     tests: tuple[Test, ...] = ()
     synthetic: bool = False
 

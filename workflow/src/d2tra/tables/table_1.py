@@ -6,7 +6,7 @@ from typing import Any
 
 from d2tra.tables.cells import Cell, as_cells, count_cell, value_cell
 from d2tra.tables.comparison import p_value, smallest_count, standardised_difference
-from d2tra.tables.describe import describe, levels_shown, row_label
+from d2tra.tables.describe import describe, in_use, levels_shown, row_label
 from d2tra.tables.results import STATUSES, WILSON, Results
 from d2tra.tables.table import Table
 
@@ -24,7 +24,7 @@ def table_1(results: Results) -> Table:
     met, not_met = columns[STATUSES["met"]], columns[STATUSES["not_met"]]
     cells: list[Cell] = [count_cell("Patients", name, group.height) for name, group in columns.items()]
     cells += results.presumed_cells()
-    rows = results.plan.rows_of("table_1")
+    rows = in_use(results.plan.rows_of("table_1"), members)
     for row in rows:
         cells += describe(row, columns)
         pair = (met[row.name], not_met[row.name], row)

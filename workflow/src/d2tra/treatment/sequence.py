@@ -47,12 +47,19 @@ def order_treatments(
         last_day=pl.col("stop_date").fill_null(cut),
         days_on_drug=(pl.col("stop_date").fill_null(cut) - pl.col("start_date")).dt.total_days(),
         **{
-            f"{risk}_so_far": _is_flagged(risk).cum_sum().over("patient_id", order_by="position").cast(pl.Int64)
+            f"{risk}_so_far": _is_flagged(risk)
+            .cum_sum()
+            .over("patient_id", order_by="position")
+            .cast(pl.Int64)
             for risk in RISKS
         },
     )
     key = ["patient_id", "position"]
-    for found in (_tried(lines), _untried_at_start(lines), *(_taken_together(lines, courses, cut, risk) for risk in RISKS)):
+    for found in (
+        _tried(lines),
+        _untried_at_start(lines),
+        *(_taken_together(lines, courses, cut, risk) for risk in RISKS),
+    ):
         lines = lines.join(found, on=key, how="left")
     together = pl.col([f"{risk}_together" for risk in RISKS]).fill_null("")
     return lines.with_columns(together).select(SEQUENCE_COLUMNS).sort(key)
@@ -150,14 +157,19 @@ def _with_untried(dates: pl.DataFrame, tried: pl.DataFrame, key: list[str]) -> p
         .agg(mechanisms_untried=pl.col("mechanism").str.join(", "))
     )
     found = pl.when(listed).then(pl.col("mechanisms_untried").fill_null(""))
-    return dates.join(untried, on=key, how="left", maintain_order="left").with_columns(mechanisms_untried=found)
+    return dates.join(untried, on=key, how="left", maintain_order="left").with_columns(
+        mechanisms_untried=found
+    )
 
 
 def _taken_together(lines: pl.DataFrame, courses: pl.DataFrame, cut: pl.Expr, risk: str) -> pl.DataFrame:
     """The drugs flagged for a risk that were taken during each line, of any kind: patient_id, position, <risk>_together."""
     flagged = courses.join(_risks(), on="molecule").filter(_is_flagged(risk))
     others = flagged.select(
-        "patient_id", other="molecule", other_start="start_date", other_stop=pl.col("stop_date").fill_null(cut)
+        "patient_id",
+        other="molecule",
+        other_start="start_date",
+        other_stop=pl.col("stop_date").fill_null(cut),
     )
     # a drug that ends on the day on which the next begins has not been taken together with it
     overlap = (pl.col("other_start") < pl.col("last_day")) & (pl.col("other_stop") > pl.col("start_date"))

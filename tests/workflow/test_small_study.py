@@ -1,0 +1,372 @@
+"""The whole workflow on a small study: everything promised is there, it reruns what it must, and it comes out the same."""
+
+import json
+import re
+import shutil
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+import pytest
+from small_study import (
+    COHORTS,
+    DEFINITIONS,
+    ID_PREFIX,
+    ON_THE_EDGE,
+    ROOT,
+    Run,
+    copy_of,
+    once,
+    patient_id,
+    read_table,
+    run_workflow,
+    shared_folder,
+    visit_date,
+    write_small_study,
+    write_table,
+)
+
+from d2tra import io
+from d2tra.extract.schemas import COLUMNS
+from d2tra.provenance import modules_behind
+
+pytestmark = pytest.mark.slow
+
+SCORES = ("das28_esr", "das28_crp", "das28_esr_3v", "das28_crp_3v", "cdai", "sdai", "boolean_2011", "boolean_2022")
+SITE_FILES = {
+    "quarantine.csv": "table source source_row column rule severity value message",
+    "accounting.csv": "table n_read n_valid n_quarantined n_duplicate n_orphaned n_cells_set_aside n_cells_fixed",
+    "courses.parquet": "patient_id molecule kind mechanism start_date stop_date stop_reason outcome failure_type n_records",
+    "scores.parquet": " ".join(["patient_id visit_date", *SCORES, "das28_esr_band das28_crp_band cdai_band sdai_band"]),
+    "quality.csv": "table column check severity n message",
+    "labels.parquet": "patient_id definition index_date status first_met_date n_failed_mechanisms n_failed_drugs "
+    "n_failures_presumed",
+    "evidence.parquet": "patient_id definition criterion met reason",
+}
+COHORT_FILES = {
+    "flow.csv": "step reason n_before n_excluded n_after",
+    "analysis_set.parquet": " ".join(
+        ["site patient_id baseline_date index_date severity n_bts_tried", *DEFINITIONS, "obese fibromyalgia"]
+    ),
+    "prevalence.csv": "definition criterion_3_policy n n_met n_not_met n_not_assessable percent ci_low ci_high "
+    "lower_bound upper_bound percent_complete_case",
+    "models/small_model.csv": "definition term level reference n n_events method estimate std_error odds_ratio ci_low "
+    "ci_high p_value note",
+    "reproduction.csv": "statement published implied_numerator numerator denominator computed agrees note",
+    "readings.csv": "statement reading numerator denominator computed",
+}
+PLACES = ("internal/local_audit", "release/opensafely")
+LEAVING = {".csv", ".html", ".svg", ".pdf", ".png", ".json"}
+COMPARED = {*LEAVING, ".parquet"}
+
+
+@pytest.fixture(scope="session")
+def again(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The small study in another folder, inside a copy of the project, with --cores 1; of its profiles the released one."""
+
+    def make(folder: Path) -> Run:
+        folder.mkdir()
+        shutil.copy(ROOT / "Snakefile", folder)
+        for part in ("workflow", "config"):
+            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+        write_small_study(folder)
+        targets = ["check", "results/small/release/opensafely/manifest.json"]
+        return run_workflow(folder, *targets, cores=1, project=folder)
+
+    return once(shared_folder(tmp_path_factory) / "again", make)
+
+
+def files_of(folder: Path, kinds: set[str]) -> list[Path]:
+    """Every file of the kinds, logs and Snakemake's own left out, as paths within `folder`."""
+    found = (path.relative_to(folder) for path in folder.rglob("*") if path.suffix in kinds and path.is_file())
+    return sorted(path for path in found if not {"logs", ".snakemake"} & set(path.parts))
+
+
+def columns_of(path: Path) -> list[str]:
+    return io.read(path).columns
+
+
+def test_the_study_is_built_without_an_error_and_without_a_traceback(small: Run) -> None:
+    assert small.returncode == 0, small.screen[-3000:]
+    assert "Traceback" not in small.screen
+
+
+@pytest.mark.parametrize("file", SITE_FILES)
+def test_every_promised_file_of_a_site_has_its_columns(small: Run, file: str) -> None:
+    assert set(SITE_FILES[file].split()) <= set(columns_of(small.site / file))
+
+
+@pytest.mark.parametrize("table", ["patients", "visits", "treatments", "labs", "diagnoses"])
+def test_every_valid_table_has_all_canonical_columns_and_its_source_row(small: Run, table: str) -> None:
+    assert {*COLUMNS[table], "source_row"} <= set(columns_of(small.site / "valid" / f"{table}.parquet"))
+
+
+def test_a_table_that_the_site_does_not_have_is_not_made_up(small: Run) -> None:
+    assert not (small.site / "valid" / "imaging.parquet").exists()
+
+
+def test_the_screen_leaves_its_verdict(small: Run) -> None:
+    assert json.loads((small.site / "screen.json").read_text()) == {"site": "small_site", "warnings": []}
+
+
+@pytest.mark.parametrize("cohort", COHORTS)
+@pytest.mark.parametrize("file", COHORT_FILES)
+def test_every_promised_file_of_a_cohort_has_its_columns(small: Run, cohort: str, file: str) -> None:
+    assert set(COHORT_FILES[file].split()) <= set(columns_of(small.cohort(cohort) / file))
+
+
+@pytest.mark.parametrize("cohort", COHORTS)
+def test_a_fit_says_on_how_many_it_stands(small: Run, cohort: str) -> None:
+    fits = json.loads((small.cohort(cohort) / "models" / "small_model_fit.json").read_text())
+    assert sorted(fits) == sorted(DEFINITIONS)
+    for facts in fits.values():
+        assert {"n", "n_events", "n_parameters", "events_per_parameter", "converged", "c_statistic"} <= set(facts)
+        assert facts["seed"] == 7
+
+
+@pytest.mark.parametrize("cohort", COHORTS)
+@pytest.mark.parametrize("place", PLACES)
+def test_each_profile_gives_tables_figures_and_a_report_of_each_cohort(small: Run, place: str, cohort: str) -> None:
+    folder = small.results / place / cohort
+    tables = {path.stem for path in (small.cohort(cohort) / "tables").glob("*.csv")}
+    assert {"table_1", "prevalence", "selection_flow", "odds_ratios"} <= tables
+    made = {path.name for path in (folder / "tables").iterdir() if not path.name.startswith(".")}
+    assert {f"{table}.{kind}" for table in tables for kind in ("csv", "html")} <= made
+    figures = {path.stem for path in (folder / "figures").glob("*.svg")}
+    assert {"patient_flow", "prevalence", "odds_ratios"} <= figures
+    assert all((folder / "figures" / f"{name}.{kind}").stat().st_size for name in figures for kind in ("pdf", "png", "csv"))
+    assert (folder / "report.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_manifest_names_every_file_beside_it(small: Run, place: str) -> None:
+    manifest = json.loads((small.results / place / "manifest.json").read_text())
+    there = {path.as_posix() for path in files_of(small.results / place, LEAVING)} - {"manifest.json"}
+    assert set(manifest["files"]) == there
+    assert set(manifest["raw_sha256"]) == {path.name for path in (small.folder / "extract").iterdir()}
+
+
+def test_what_is_patient_level_can_be_opened_by_its_owner_only(small: Run) -> None:
+    assert stat.S_IMODE((small.results / "private").stat().st_mode) == 0o700
+
+
+def test_logs_stand_under_private_only(small: Run) -> None:
+    logs = [path for path in small.results.rglob("*.log")]
+    assert {path.relative_to(small.results).parts[:2] for path in logs} == {("private", "logs")}
+    assert {path.parent.name for path in logs} >= {"screen_extract", "label_patients", "draw", "seal_release"}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_nothing_that_is_handed_on_holds_a_patient_a_path_of_the_machine_or_a_log(small: Run, place: str) -> None:
+    secrets = [ID_PREFIX, str(small.folder), str(small.folder.parent), str(ROOT), str(Path.home()) + "/"]
+    for path in (small.results / place).rglob("*"):
+        assert path.suffix in LEAVING or path.is_dir() or path.name == ".snakemake_timestamp", path.name
+        content = path.read_bytes() if path.is_file() else b""
+        found = [secret for secret in secrets if secret.encode() in content]
+        assert not found, f"{path.name} holds {found}"
+
+
+@pytest.mark.parametrize(("place", "is_marked"), zip(PLACES, (True, False), strict=True))
+def test_pages_that_stay_inside_say_so_on_each_of_them(small: Run, place: str, is_marked: bool) -> None:
+    pages = [path.read_text(encoding="utf-8") for path in (small.results / place).rglob("*.html")]
+    assert pages
+    assert {"internal: not for release" in page for page in pages} == {is_marked}
+
+
+def test_a_report_is_one_file_that_needs_no_network(small: Run) -> None:
+    for path in small.results.rglob("report.html"):
+        page = path.read_text(encoding="utf-8")
+        assert not re.findall(r"""(?:src|href)\s*=\s*["']?(?:https?:|//|[^"'#\s>]+\.(?:css|js|png|svg))""", page)
+        assert not re.findall(r"url\(\s*['\"]?https?:|@import|<script[^>]+src", page)
+
+
+def test_a_second_run_has_nothing_to_do(small: Run) -> None:
+    second = run_workflow(small.folder, dry=True)
+    assert second.returncode == 0
+    assert "Nothing to be done" in second.screen
+
+
+def test_the_same_comes_out_in_another_folder_with_another_number_of_cores(small: Run, again: Run) -> None:
+    assert again.returncode == 0, again.screen[-3000:]
+    made = files_of(again.results, COMPARED)
+    assert {path.suffix for path in made} == COMPARED
+    both = [path for path in files_of(small.results, COMPARED) if "local_audit" not in path.parts]
+    assert made == both
+    assert [str(path) for path in made if (again.results / path).read_bytes() != (small.results / path).read_bytes()] == []
+
+
+def test_a_changed_swollen_joint_count_moves_the_label_and_all_that_follows(small: Run, tmp_path: Path) -> None:
+    """Patient ON_THE_EDGE is active by the swollen joints of the last visit alone."""
+    folder = copy_of(small, tmp_path / "copy")
+    visits = read_table(folder / "extract" / "visits.csv")
+    patient, last = patient_id(ON_THE_EDGE), str(visit_date(ON_THE_EDGE, 2))
+    (edited,) = [row for row in visits if (row["patient_id"], row["visit_date"]) == (patient, last)]
+    edited["sjc28"] = 0
+    write_table(folder / "extract" / "visits.csv", visits)
+
+    report = "results/small/internal/local_audit/audit/report.html"
+    changed = run_workflow(folder, report)
+    assert changed.returncode == 0, changed.screen[-3000:]
+    before, after = (io.read(run.site / "scores.parquet") for run in (small, changed))
+    moved = after.join(before, on=after.columns, how="anti", nulls_equal=True)
+    assert moved.select("patient_id", pl.col("visit_date").cast(pl.String)).rows() == [(patient, last)]
+    before, after = (io.read(run.site / "labels.parquet") for run in (small, changed))
+    moved = after.join(before, on=after.columns, how="anti", nulls_equal=True)
+    assert set(moved["patient_id"]) == {patient}
+    assert before.filter(patient_id=patient, definition="eular_2021")["status"].item() == "met"
+    assert after.filter(patient_id=patient, definition="eular_2021")["status"].item() != "met"
+    assert (folder / report).read_bytes() != (small.folder / report).read_bytes()
+    rest = run_workflow(folder, dry=True).reasons()
+    assert {"select_cohort", "describe", "draw", "release", "seal_release"} <= set(rest)
+    assert not {"screen_extract", "validate_extract", "score_activity", "label_patients"} & set(rest)
+
+
+def test_an_edited_definition_judges_anew_and_scores_nothing_anew(small: Run, tmp_path: Path) -> None:
+    folder = copy_of(small, tmp_path / "copy")
+    with (folder / "config" / "definitions" / "eular_2021_strict.yaml").open("a", encoding="utf-8") as handle:
+        handle.write("# read again\n")
+    reruns = run_workflow(folder, dry=True).reasons()
+    assert "eular_2021_strict.yaml" in reruns["label_patients"]
+    assert {"assemble_analysis_set", "describe", "release"} <= set(reruns)
+    assert not {"screen_extract", "harmonise_extract", "validate_extract", "trace_treatment", "score_activity"} & set(reruns)
+
+
+def test_an_edited_model_fits_anew_and_labels_nothing_anew(small: Run, tmp_path: Path) -> None:
+    folder = copy_of(small, tmp_path / "copy")
+    with (folder / "config" / "models" / "small_model.yaml").open("a", encoding="utf-8") as handle:
+        handle.write("# read again\n")
+    reruns = run_workflow(folder, dry=True).reasons()
+    assert "small_model.yaml" in reruns["fit_models"]
+    assert not {"label_patients", "score_activity", "select_cohort", "assemble_analysis_set"} & set(reruns)
+
+
+def test_an_edited_module_reruns_the_rules_that_use_it_and_what_follows_from_them(again: Run) -> None:
+    package, scripts = again.folder / "workflow/src/d2tra", again.folder / "workflow/scripts"
+    targets = ["check", "results/small/release/opensafely/manifest.json"]
+    used_by = {
+        "figures/style.py": {"draw"},
+        "scores/das28.py": {"score_activity", "check_quality"},
+        "treatment/courses.py": {"trace_treatment", "validate_extract", "check_quality"},
+    }
+    for module, rules in used_by.items():
+        source = (package / module).read_bytes()
+        (package / module).write_bytes(source + b"# read again\n")
+        try:
+            dry = run_workflow(again.folder, *targets, project=again.folder, dry=True)
+        finally:
+            (package / module).write_bytes(source)
+        direct = {rule for rule, reason in dry.reasons().items() if f"d2tra/{module}" in reason}
+        behind = {
+            path.stem
+            for path in scripts.glob("*.py")
+            if any(name.endswith(f"d2tra/{module}") for name in modules_behind(ROOT / "workflow/scripts" / path.name))
+        }
+        assert direct == behind & set(dry.reasons())
+        assert rules <= direct
+        if module == "figures/style.py":
+            assert set(dry.reasons()) == {"draw", "write_reports", "release", "seal_release"}
+    rested = run_workflow(again.folder, *targets, project=again.folder, dry=True)
+    assert "Nothing to be done" in rested.screen
+
+
+NHS_NUMBER = "943 476 5919"  # the example number of the NHS data dictionary
+E_MAIL = "someone@example.org"
+
+
+def test_an_extract_with_an_nhs_number_stops_the_run_and_leaves_no_trace(small: Run, tmp_path: Path) -> None:
+    folder = copy_of(small, tmp_path / "copy")
+    diagnoses = read_table(folder / "extract" / "diagnoses.csv")
+    diagnoses[3]["term"] = NHS_NUMBER
+    patients = read_table(folder / "extract" / "patients.csv")
+    patients = [{**row, "contact": E_MAIL if number == 5 else ""} for number, row in enumerate(patients)]
+    write_table(folder / "extract" / "diagnoses.csv", diagnoses)
+    write_table(folder / "extract" / "patients.csv", patients)
+
+    stopped = run_workflow(folder)
+    assert stopped.returncode != 0
+    for word in ("diagnoses.csv", "'term'", "NHS number", "patients.csv", "'contact'", "e-mail", "1 cell"):
+        assert word in stopped.screen
+    assert "Traceback" not in stopped.screen
+    for path in files_of(folder / "results", COMPARED):
+        assert (folder / "results" / path).read_bytes() == (small.folder / "results" / path).read_bytes(), path
+    assert not (stopped.site / "screen.json").exists()
+    log = (stopped.results / "private/logs/screen_extract/small_site.log").read_text(encoding="utf-8")
+    assert "diagnoses.csv" in log
+    for path in [path for where in ("results", ".snakemake") for path in (folder / where).rglob("*") if path.is_file()]:
+        content = path.read_bytes()
+        for value in (NHS_NUMBER, NHS_NUMBER.replace(" ", ""), E_MAIL):
+            assert value.encode() not in content, path
+    assert not [value for value in (NHS_NUMBER, E_MAIL) if value in stopped.screen]
+
+
+def rename_column(folder: Path) -> None:
+    path = folder / "extract" / "visits.csv"
+    path.write_text(path.read_text().replace("sjc28", "sjc_28", 1))
+
+
+def replace_in(file: str, old: str, new: str) -> Callable[[Path], None]:
+    def replace(folder: Path) -> None:
+        text = (folder / file).read_text()
+        assert old in text
+        (folder / file).write_text(text.replace(old, new, 1))
+
+    return replace
+
+
+def remove(file: str) -> Callable[[Path], None]:
+    return lambda folder: (folder / file).unlink()
+
+
+def nothing(_: Path) -> None:
+    """The fault is in the command."""
+
+
+MISTAKES: dict[str, tuple[Callable[[Path], None], dict[str, str], tuple[str, ...]]] = {
+    "an unknown column": (rename_column, {}, ("visits", "'sjc_28'", "sjc28")),
+    "a required table that is not there": (remove("extract/treatments.csv"), {}, ("treatments",)),
+    "an unknown study": (nothing, {"study": "audit_demmo"}, ("audit_demmo", "audit_demo")),
+    "a study file that is not there": (nothing, {"study": "smal.yaml"}, ("smal.yaml", "no such file")),
+    "an unknown key in the study": (
+        replace_in("small.yaml", "definitions:", "definitons:"),
+        {},
+        ("small.yaml", "'definitons'", "'definitions'"),
+    ),
+    "an unknown key in the mapping": (
+        replace_in("small_site.yaml", "source:", "sourc:"),
+        {},
+        ("small_site.yaml", "'sourc'", "'source'"),
+    ),
+    "an unknown definition": (
+        replace_in("small.yaml", "eular_2021,", "eular_2012,"),
+        {},
+        ("eular_2012", "'eular_2021'"),
+    ),
+    "an unknown profile": (
+        replace_in("small.yaml", "opensafely", "opensafly"),
+        {},
+        ("opensafly", "'opensafely'"),
+    ),
+    "a folder that is not there": (replace_in("small_site.yaml", "extract", "extracts"), {}, ("source", "extracts")),
+    "a target whose cohort the study does not have": (
+        replace_in("small.yaml", "name: audit,", "name: first,"),
+        {"target": "audit"},
+        ("'audit'", "first", "extension", "full"),
+    ),
+    "a published file that is not there": (remove("published.yaml"), {}, ("published.yaml",)),
+}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_a_mistake_is_said_in_a_short_paragraph_that_names_what_would_be_right(tmp_path: Path, mistake: str) -> None:
+    make, asked, words = MISTAKES[mistake]
+    write_small_study(tmp_path)
+    make(tmp_path)
+    said = run_workflow(tmp_path, *filter(None, [asked.get("target")]), study=asked.get("study", "small.yaml"))
+    assert said.returncode != 0
+    assert "Traceback" not in said.screen
+    assert "fault of the program" not in said.screen
+    paragraphs = [text for text in said.screen.split("\n\n") if all(word in text for word in words)]
+    assert paragraphs, said.screen[-3000:]
+    assert min(len(text.splitlines()) for text in paragraphs) <= 5
+    assert not list(tmp_path.rglob("*.parquet"))
