@@ -68,10 +68,10 @@ def write_small_study(folder: Path) -> Path:
         write_table(folder / "extract" / f"{table}.csv", rows)
     (folder / "small_site.yaml").write_text(SITE, encoding="utf-8")
     (folder / "small.yaml").write_text(STUDY, encoding="utf-8")
-    (folder / "config" / "models").mkdir(parents=True)
+    (folder / "config" / "models").mkdir(parents=True, exist_ok=True)
     (folder / "config" / "models" / "small_model.yaml").write_text(MODEL, encoding="utf-8")
     shutil.copy(ROOT / "config" / "published" / "audit_2024.yaml", folder / "published.yaml")
-    shutil.copytree(ROOT / "config" / "definitions", folder / "config" / "definitions")
+    shutil.copytree(ROOT / "config" / "definitions", folder / "config" / "definitions", dirs_exist_ok=True)
     return folder
 
 
@@ -274,6 +274,13 @@ def once(folder: Path, make: Callable[[Path], Run]) -> Run:
     return ended
 
 
+def built(run: Run) -> Run:
+    """Returns the run; one that ended in an error fails the test with the end of what stood on screen."""
+    if run.returncode:
+        pytest.fail(f"Snakemake ended with {run.returncode}:\n{run.screen[-3000:]}", pytrace=False)
+    return run
+
+
 def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Returns the temporary folder that all pytest workers of this session share."""
     base = tmp_path_factory.getbasetemp()
@@ -282,7 +289,8 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build_small_study(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Returns the finished small study, built once per session with --cores 2. Do not change it: `copy_of` it."""
-    return once(shared_folder(tmp_path_factory) / "small", lambda folder: run_workflow(write_small_study(folder)))
+    folder = shared_folder(tmp_path_factory) / "small"
+    return built(once(folder, lambda folder: run_workflow(write_small_study(folder))))
 
 
 def copy_of(study: Run, folder: Path) -> Path:

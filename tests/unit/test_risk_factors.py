@@ -287,6 +287,13 @@ def test_glucocorticoid_use_is_unknown_where_the_site_records_none():
     assert derive("glucocorticoid", courses=COURSES.filter(pl.col("kind") != "glucocorticoid")) is None
 
 
+@pytest.mark.parametrize(
+    "factor", ["rf_positive", "fibromyalgia", "first_mechanism", "n_dmards_tried", "glucocorticoid"]
+)
+def test_a_factor_of_a_table_that_is_absent_is_unknown_in_every_patient(factor):
+    assert derive(factor, patients="AB") == [None, None]
+
+
 def test_without_treatments_nothing_is_known_of_drugs():
     for factor in (
         "first_mechanism",

@@ -1,5 +1,6 @@
 """Every table of results, as cells, from small analysis sets."""
 
+import datetime as dt
 from dataclasses import replace
 from functools import cache
 
@@ -60,6 +61,11 @@ MODEL = frame("""
     other      | obese          | true   | false     | 3 | 2        | firth  | 77.0       | 0.35   | 150.0   | 0.24    |           | 1
 """)  # fmt: skip
 
+SEQUENCE = frame("""
+    site  | patient_id | disease | position | mechanism | start_date | stop_date | days_on_drug | change | zoster_together | liver_together | tb_together
+    north | A          | RA      | 1        | tnf       | 2020-01-01 |           | 700          | first  | adalimumab      | methotrexate   | adalimumab
+""", stop_date=pl.Date)  # fmt: skip
+
 
 @cache
 def complete_members():
@@ -109,13 +115,14 @@ def text(table, row, column, level=None):
 
 def test_every_table_is_a_frame_of_cells_with_one_cell_per_place():
     published = load_published(PROJECT / "config" / "published" / "audit_2024.yaml")
-    audit = complete_members().with_columns(audit_95="eular_2021")
+    audit = complete_members().with_columns(audit_95="eular_2021", index_date=dt.date(2022, 1, 1))
     two_definitions = results().study.model_copy(update={"definitions": ["eular_2021", "audit_95"]})
     given = results(
         study=two_definitions,
         analysis_set=audit,
         reproduction=reproduce(audit, published, "audit"),
         readings=other_readings(audit, published, "audit"),
+        sequence=SEQUENCE,
     )
     built = build_tables(given)
     assert [table.name for table in built] == list(TABLES)

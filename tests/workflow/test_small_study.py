@@ -16,6 +16,7 @@ from small_study import (
     ON_THE_EDGE,
     ROOT,
     Run,
+    built,
     copy_of,
     once,
     patient_id,
@@ -70,11 +71,11 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Run:
         shutil.copy(ROOT / "Snakefile", folder)
         for part in ("workflow", "config"):
             shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        write_small_study(folder)
+        write_small_study(folder)  # its definitions are the project's own
         targets = ["check", "results/small/release/opensafely/manifest.json"]
         return run_workflow(folder, *targets, cores=1, project=folder)
 
-    return once(shared_folder(tmp_path_factory) / "again", make)
+    return built(once(shared_folder(tmp_path_factory) / "again", make))
 
 
 def files_of(folder: Path, kinds: set[str]) -> list[Path]:
@@ -88,7 +89,7 @@ def columns_of(path: Path) -> list[str]:
 
 
 def test_the_study_is_built_without_an_error_and_without_a_traceback(small: Run) -> None:
-    assert small.returncode == 0, small.screen[-3000:]
+    assert small.returncode == 0
     assert "Traceback" not in small.screen
 
 
@@ -167,11 +168,11 @@ def test_nothing_that_is_handed_on_holds_a_patient_a_path_of_the_machine_or_a_lo
         assert not found, f"{path.name} holds {found}"
 
 
-@pytest.mark.parametrize(("place", "is_marked"), zip(PLACES, (True, False), strict=True))
+@pytest.mark.parametrize(("place", "is_marked"), [(PLACES[0], True), (PLACES[1], False)])
 def test_pages_that_stay_inside_say_so_on_each_of_them(small: Run, place: str, is_marked: bool) -> None:
     pages = [path.read_text(encoding="utf-8") for path in (small.results / place).rglob("*.html")]
     assert pages
-    assert {"internal: not for release" in page for page in pages} == {is_marked}
+    assert {"internal: not for release" in page.casefold() for page in pages} == {is_marked}
 
 
 def test_a_report_is_one_file_that_needs_no_network(small: Run) -> None:
@@ -188,7 +189,6 @@ def test_a_second_run_has_nothing_to_do(small: Run) -> None:
 
 
 def test_the_same_comes_out_in_another_folder_with_another_number_of_cores(small: Run, again: Run) -> None:
-    assert again.returncode == 0, again.screen[-3000:]
     made = files_of(again.results, COMPARED)
     assert {path.suffix for path in made} == COMPARED
     both = [path for path in files_of(small.results, COMPARED) if "local_audit" not in path.parts]
@@ -207,7 +207,7 @@ def test_a_changed_swollen_joint_count_moves_the_label_and_all_that_follows(smal
 
     report = "results/small/internal/local_audit/audit/report.html"
     changed = run_workflow(folder, report)
-    assert changed.returncode == 0, changed.screen[-3000:]
+    assert built(changed)
     before, after = (io.read(run.site / "scores.parquet") for run in (small, changed))
     moved = after.join(before, on=after.columns, how="anti", nulls_equal=True)
     assert moved.select("patient_id", pl.col("visit_date").cast(pl.String)).rows() == [(patient, last)]
@@ -218,7 +218,7 @@ def test_a_changed_swollen_joint_count_moves_the_label_and_all_that_follows(smal
     assert after.filter(patient_id=patient, definition="eular_2021")["status"].item() != "met"
     assert (folder / report).read_bytes() != (small.folder / report).read_bytes()
     rest = run_workflow(folder, dry=True).reasons()
-    assert {"select_cohort", "describe", "draw", "release", "seal_release"} <= set(rest)
+    assert {"assemble_analysis_set", "describe", "draw", "release", "seal_release"} <= set(rest)
     assert not {"screen_extract", "validate_extract", "score_activity", "label_patients"} & set(rest)
 
 

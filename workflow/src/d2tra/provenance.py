@@ -23,14 +23,15 @@ SOFTWARE = (
 
 
 def modules_behind(script: str | Path) -> list[str]:
-    """Returns the files of this package that a script imports, directly or through others, sorted."""
+    """Returns the files of this package that a script imports, directly or through others, and their templates; sorted."""
     found: set[Path] = set()
     waiting = [Path(script)]
     while waiting:
         for module in _imported_modules(waiting.pop()) - found:
             found.add(module)
             waiting.append(module)
-    return sorted(path.as_posix() for path in found)
+    templates = {file for path in found for file in (path.parent / "templates").glob("*")}
+    return sorted(path.as_posix() for path in found | templates)
 
 
 def _imported_modules(path: Path) -> set[Path]:

@@ -121,7 +121,7 @@ class Factor(Characteristic):
         if self.origin.biomarker:
             marker = known_marker(self.origin.biomarker.marker)
             if self.coding != marker.kind or not set(self.levels) <= set(marker.levels):
-                raise ValueError(f"its marker takes {marker.says()}: code it so; yes/no is another factor's limit")
+                raise ValueError(f"its marker takes {marker.says()}: code it so; yes/no: a limit of it")
         return self
 
 

@@ -87,7 +87,8 @@ def derive_factors(
         way = next(iter(factor.origin.model_fields_set))
         try:
             value = WAYS[way](getattr(factor.origin, way), known, tables)
-            found = known.select(value) if isinstance(value, pl.Expr) else value
+            column = value if isinstance(value, pl.Expr) else value.to_series()
+            known = known.with_columns(column.alias(factor.name)).with_columns(_typed(factor))
         except pl.exceptions.ColumnNotFoundError as problem:
             missing = str(problem).splitlines()[0].strip("\"'")
             above = [f.name for f in factors]
@@ -95,7 +96,6 @@ def derive_factors(
                 f"{setting_path('risk_factors')}: factor {factor.name!r}: {missing}{nearest(missing, above)}"
                 " Name a column, or a factor written above it."
             ) from problem
-        known = known.with_columns(found.to_series().alias(factor.name)).with_columns(_typed(factor))
     return known.select("patient_id", *(factor.name for factor in factors))
 
 

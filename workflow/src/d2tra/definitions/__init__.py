@@ -3,7 +3,7 @@
 from d2tra.definitions.audit import audit_counts
 from d2tra.definitions.definition import Definition, definition_files, load_definition
 from d2tra.definitions.evidence import why
-from d2tra.definitions.label import POLICIES, Labelled, label, label_patients, status_by_policy
+from d2tra.definitions.label import POLICIES, Labelled, label, label_patients, label_visits, status_by_policy
 
 __all__ = [
     "POLICIES",
@@ -13,6 +13,7 @@ __all__ = [
     "definition_files",
     "label",
     "label_patients",
+    "label_visits",
     "load_definition",
     "status_by_policy",
     "why",

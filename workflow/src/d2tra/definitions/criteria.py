@@ -8,16 +8,38 @@ from operator import and_, or_
 from typing import Any, Self
 
 import polars as pl
-from pydantic import field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from d2tra.config import Closed
 from d2tra.definitions.drug_criteria import CsdmardPrerequisite, CsdmardsBeforeBts, FailedMechanisms
 from d2tra.definitions.glucocorticoid import Glucocorticoid
 from d2tra.definitions.imaging_criteria import Radiographic, Signs
 from d2tra.definitions.leaf import Leaf
+from d2tra.definitions.over_time import OverTime, Persistent, Reached
+from d2tra.definitions.psa_criteria import (
+    FailedCsdmards,
+    FailedModesOfAction,
+    ImagingSigns,
+    Measured,
+    SwollenJoints,
+    TargetMissed,
+)
 from d2tra.definitions.visit_criteria import Activity, Problematic, QualityOfLife, Severity
 
 COMBINATIONS = ("all_of", "any_of", "none_of")
+
+
+class AtLeastKOf(Closed):
+    """So many of the criteria, whichever."""
+
+    k: int = Field(ge=1)
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _can_be_met(self) -> Self:
+        if self.k > len(self.criteria):
+            raise ValueError(f"{self.k} of {len(self.criteria)} criteria can never be met")
+        return self
 
 
 class Criterion(Closed):
@@ -33,6 +55,10 @@ class Criterion(Closed):
     all_of: tuple[Criterion, ...] = ()
     any_of: tuple[Criterion, ...] = ()
     none_of: tuple[Criterion, ...] = ()
+    at_least_k_of: AtLeastKOf | None = None
+    # criteria at all visits up to the date
+    reached: Reached | None = None
+    persistent: Persistent | None = None
     # the vocabulary: a new criterion is one line here and one class
     failed_mechanisms: FailedMechanisms | None = None
     csdmard_prerequisite: CsdmardPrerequisite | None = None
@@ -44,6 +70,12 @@ class Criterion(Closed):
     radiographic: Radiographic | None = None
     quality_of_life: QualityOfLife | None = None
     problematic: Problematic | None = None
+    measured: Measured | None = None
+    target_missed: TargetMissed | None = None
+    swollen_joints: SwollenJoints | None = None
+    imaging_signs: ImagingSigns | None = None
+    failed_csdmards: FailedCsdmards | None = None
+    failed_modes_of_action: FailedModesOfAction | None = None
 
     @model_validator(mode="before")
     @classmethod
@@ -75,14 +107,41 @@ class Criterion(Closed):
         return next((value for _, value in self if isinstance(value, Leaf)), None)
 
     @property
-    def combination(self) -> str:
-        """all_of, any_of or none_of."""
-        return next(name for name in COMBINATIONS if getattr(self, name))
-
-    @property
     def children(self) -> tuple[Criterion, ...]:
         """The criteria that this one combines."""
-        return self.all_of or self.any_of or self.none_of
+        holder = self.at_least_k_of or self.reached or self.persistent
+        return holder.criteria if holder is not None else self.all_of or self.any_of or self.none_of
+
+    def without_presumed(self) -> Criterion:
+        """Returns the criterion that counts no presumed failures."""
+        if self.children:
+            return self.with_children(tuple(child.without_presumed() for child in self.children))
+        name, leaf = next((name, value) for name, value in self if isinstance(value, Leaf))
+        return self.model_copy(update={name: leaf.without_presumed()})
+
+    def with_children(self, children: tuple[Criterion, ...], **changes: Any) -> Criterion:
+        """Returns the criterion with others in the place of those it combines; `changes`: of a criterion over time."""
+        for name in COMBINATIONS:
+            if getattr(self, name):
+                return self.model_copy(update={name: children})
+        name, holder = next((name, value) for name, value in self if isinstance(value, AtLeastKOf | OverTime))
+        also = changes if isinstance(holder, OverTime) else {}
+        return self.model_copy(update={name: holder.model_copy(update={"criteria": children, **also})})
+
+    def in_words(self) -> str:
+        """Returns the criterion in plain words; those that it combines by their ids, where they have one."""
+        if self.leaf is not None:
+            return self.leaf.in_words()
+        parts = [child.named() for child in self.children]
+        if self.none_of:
+            return f"not {' nor '.join(parts)}"
+        if self.at_least_k_of is not None:
+            return f"at least {self.at_least_k_of.k} of {', '.join(parts)}"
+        return (" and " if self.all_of else " or ").join(parts)
+
+    def named(self) -> str:
+        """Returns the id, or the criterion in words where it has none."""
+        return self.id or f"({self.in_words()})"
 
     def walk(self) -> Iterator[Criterion]:
         """Yields this criterion, then everything below it, in the order written."""
@@ -98,6 +157,13 @@ class Criterion(Closed):
         if self.leaf is not None:
             return leaf_met(self.leaf)
         verdicts = [child.met(leaf_met, optional) for child in self.children]
+        if self.at_least_k_of is not None:
+            known, possible = (
+                pl.sum_horizontal(met.fill_null(unknown).cast(pl.Int64) for met in verdicts)
+                for unknown in (False, True)
+            )
+            enough, enough_possible = known >= self.at_least_k_of.k, possible >= self.at_least_k_of.k
+            return pl.when(enough).then(True).when(~enough_possible).then(False)
         if self.all_of:
             return reduce(and_, verdicts)
         if self.none_of:
@@ -111,3 +177,7 @@ class Criterion(Closed):
             return reduce(or_, counted)
         nothing_known = pl.all_horizontal(met.is_null() for met in verdicts)
         return pl.when(~nothing_known).then(reduce(or_, counted))
+
+
+for _holder in (AtLeastKOf, Reached, Persistent, Criterion):
+    _holder.model_rebuild(_types_namespace={"Criterion": Criterion})

@@ -63,18 +63,12 @@ class Definition(Closed):
                 )
         return CountsFailures(count_intolerance=True, count_presumed=True)
 
-    @property
-    def mechanisms_needed(self) -> int:
-        """How many failed mechanisms the definition asks for; two, as EULAR 2021, where it asks for none."""
-        stated = (node.failed_mechanisms for node in self.tree.walk() if node.failed_mechanisms is not None)
-        return next((leaf.at_least for leaf in stated), 2)
-
     def in_words(self) -> list[str]:
         """Returns the definition as a numbered list, one line per criterion that has an id, in plain words."""
-        lines = [f"Met where {_in_words(self.tree)}."]
+        lines = [f"Met where {self.tree.in_words()}."]
         for name, criterion in self.listed.items():
             left_out = " (left out where unknown)" if name in self.optional else ""
-            lines.append(f"{name}. {criterion.title}{left_out}: {_in_words(criterion)}.")
+            lines.append(f"{name}. {criterion.title}{left_out}: {criterion.in_words()}.")
         return lines
 
 
@@ -110,7 +104,7 @@ def _load(
         raise StudyError(
             f"{where}: key 'name': {definition.name!r} must be the stem of its file, {path.stem!r}."
         )
-    references = _References(where, (*above, definition.name), files, {})
+    references = _References(where, (*above, definition.name), definition.optional, files, {})
     definition = definition.model_copy(
         update={"criteria": tuple(map(references.resolve, definition.criteria))}
     )
@@ -124,6 +118,7 @@ class _References:
 
     where: str
     above: tuple[str, ...]  # the definitions being read, from the one asked for down to this one
+    optional: tuple[str, ...]
     files: set[Path] | None
     known: dict[str, Criterion]
 
@@ -134,7 +129,7 @@ class _References:
             node = found.model_copy(update=named)
         elif node.children:
             children = tuple(self.resolve(child) for child in node.children)
-            node = node.model_copy(update={node.combination: children})
+            node = node.with_children(children, optional=self.optional)
         for part in node.walk():
             if part.id is not None and self.known.setdefault(part.id, part) != part:
                 raise StudyError(
@@ -172,12 +167,3 @@ def _check_optional(definition: Definition, where: str) -> None:
                 f"{where}: key 'optional': {name!r} is no part of an any_of{nearest(name, eligible)} "
                 f"Allowed: {', '.join(eligible) or 'none'}."
             )
-
-
-def _in_words(criterion: Criterion) -> str:
-    if criterion.leaf is not None:
-        return criterion.leaf.in_words()
-    parts = [child.id or f"({_in_words(child)})" for child in criterion.children]
-    if criterion.none_of:
-        return f"not {' nor '.join(parts)}"
-    return (" and " if criterion.all_of else " or ").join(parts)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 import polars as pl
 
 from d2tra.config import Closed
@@ -18,6 +20,9 @@ class CountsFailures(Closed):
 
     count_intolerance: bool
     count_presumed: bool
+
+    def without_presumed(self) -> Self:
+        return self.model_copy(update={"count_presumed": False})
 
     def failed(self) -> pl.Expr:
         """Over the columns that `outcome_at` gives."""
@@ -111,7 +116,7 @@ class CsdmardsBeforeBts(Leaf):
 
 def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
     """Returns `dates` (sorted) with, as at each date: n_mechanisms, n_drugs, n_presumed (failed courses that are
-    presumed so), n_mechanisms_recorded (without those), n_mechanisms_possible (failed or possibly failed)."""
+    presumed so), n_mechanisms_possible (failed or possibly failed)."""
     mechanism, failed, presumed = (
         pl.col("mechanism"),
         pl.col("is_failed"),
@@ -124,7 +129,6 @@ def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) 
             n_mechanisms=mechanism.filter(failed).n_unique(),
             n_drugs=pl.col("molecule").filter(failed).n_unique(),
             n_presumed=(failed & presumed).sum(),
-            n_mechanisms_recorded=mechanism.filter(failed & ~presumed).n_unique(),
             n_mechanisms_possible=mechanism.filter("is_possible").n_unique(),
         )
         .rename({"evaluation_date": "changed_on"})

@@ -53,6 +53,9 @@ def judge_leaves(
     its reason (`reason <key>`) and, of one that a study may drop, whether it does (`dropped <key>`)."""
     columns: list[pl.Series] = []
     for leaf in leaves:
+        if dates is facts.dates and not explained:
+            columns.append(facts.judge_visits(leaf).alias(leaf.key))
+            continue
         judged = leaf.judge(facts, dates)
         columns.append(judged["met"].alias(leaf.key))
         if explained:

@@ -6,7 +6,7 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
@@ -16,6 +16,9 @@ from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import ROW_DATES, complete, require_columns
 from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.drug_names import recognised
+
+if TYPE_CHECKING:
+    from d2tra.definitions.leaf import Leaf
 
 FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
 KEY = ["patient_id", "evaluation_date"]
@@ -51,11 +54,11 @@ class Facts:
     """One site's patients and records up to the study's cut. `courses` and `glucocorticoids` are None where the
     extract has no treatments: then nothing is known of any drug.
 
-    patients: patient_id, disease, csdmard_contraindicated · visits: the canonical columns, the scores and bands,
+    patients: patient_id, disease, csdmard_contraindicated, diagnosis_date · visits: the canonical columns, the scores and bands,
     severity (band of the first available of the study's severity scores), acute_phase_suppressed (Boolean, null without
     treatments) · courses: as `trace_courses` gives them ·
     glucocorticoids: patient_id, molecule, start_date, stop_date (null = open), dose_mg (prednisolone equivalent per
-    day, null = not recorded) · imaging: canonical, value as Float64.
+    day, null = not recorded) · imaging: canonical, value as Float64 · treatments, diagnoses: canonical (None: no such table).
     """
 
     patients: pl.DataFrame
@@ -63,18 +66,37 @@ class Facts:
     courses: pl.DataFrame | None
     glucocorticoids: pl.DataFrame | None
     imaging: pl.DataFrame
+    treatments: pl.DataFrame | None
+    diagnoses: pl.DataFrame | None
     records_glucocorticoids: bool
     choices: Choices
 
-    @property
+    @cached_property
     def dates(self) -> pl.DataFrame:
         """Every patient × evaluation date (the visits up to the cut), sorted."""
         return self.visits.select("patient_id", evaluation_date="visit_date")
 
-    @property
+    @cached_property
     def index_dates(self) -> pl.DataFrame:
         """The last evaluation date of every patient who has one, sorted."""
-        return self.dates.unique("patient_id", keep="last", maintain_order=True)
+        return self.dates.filter(self.is_index)
+
+    @cached_property
+    def is_index(self) -> pl.Series:
+        """Whether a row of `dates` is its patient's last (Boolean)."""
+        patient = self.dates["patient_id"]
+        return (patient != patient.shift(-1)).fill_null(True)
+
+    @cached_property
+    def judged(self) -> dict[str, pl.Series]:
+        """Key of a criterion → its verdicts at `dates`, of those that have been judged there."""
+        return {}
+
+    def judge_visits(self, leaf: Leaf) -> pl.Series:
+        """Returns the verdict of a criterion at each of `dates` (Boolean, null = unknown), judged once."""
+        if leaf.key not in self.judged:
+            self.judged[leaf.key] = leaf.judge(self, self.dates)["met"]
+        return self.judged[leaf.key]
 
     @cached_property
     def bts_courses(self) -> pl.DataFrame:
@@ -118,11 +140,13 @@ def gather_facts(
     visits = visits.with_columns(severity=pl.coalesce(f"{score}_band" for score in choices.severity_score))
     glucocorticoids = None if treatments is None else _glucocorticoid_rows(treatments)
     return Facts(
-        patients=patients.select("patient_id", "disease", "csdmard_contraindicated"),
+        patients=patients.select("patient_id", "disease", "csdmard_contraindicated", "diagnosis_date"),
         visits=_with_suppression(visits, None if treatments is None else courses),
         courses=None if treatments is None else courses,
         glucocorticoids=glucocorticoids,
         imaging=tables["imaging"] if "imaging" in tables else complete(NO_IMAGING, "imaging"),
+        treatments=treatments,
+        diagnoses=tables.get("diagnoses"),
         records_glucocorticoids=bool(records_glucocorticoids)
         or (glucocorticoids is not None and glucocorticoids.height > 0),
         choices=choices,

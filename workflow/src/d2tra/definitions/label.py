@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, get_args
 import polars as pl
 
 from d2tra.config import Policy, Study
+from d2tra.definitions.criteria import Criterion
 from d2tra.definitions.definition import Definition, load_definition
 from d2tra.definitions.drug_criteria import CountsFailures, count_failures
 from d2tra.definitions.evidence import SCHEMA, collect_evidence, judge_leaves, leaves_of
@@ -85,10 +86,42 @@ def label_patients(
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
     judged = judge_leaves(facts, facts.dates, leaves_of(loaded))
-    verdicts = judged.select("patient_id", "evaluation_date", **_verdicts(facts, loaded))
-    labels = pl.concat(_labels(facts, verdicts, loaded)).sort("patient_id", maintain_order=True)
+    labels = pl.concat(_labels(facts, judged, loaded)).sort("patient_id", maintain_order=True)
     evidence = collect_evidence(facts, loaded) if with_evidence else pl.DataFrame(schema=SCHEMA)
     return Labelled(labels, evidence)
+
+
+def label_visits(
+    extract: Extract,
+    courses: pl.DataFrame | None,
+    scores: pl.DataFrame,
+    definitions: Definitions,
+    study: Study | Mapping[str, Any] | None = None,
+    records_glucocorticoids: bool | None = None,
+) -> pl.DataFrame:
+    """Returns patient_id, definition, evaluation_date, met (Boolean, null = not assessable): the verdict at every visit.
+
+    Of every definition, for the patients of its disease who have a visit. Sorted by patient, then in the order of
+    `definitions`, then by date. As many rows as visits × definitions: ask for those that are needed.
+    """
+    facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
+    loaded = [load_definition(definition) for definition in definitions]
+    judged = judge_leaves(facts, facts.dates, leaves_of(loaded))
+    verdicts = judged.select(*KEY, **_verdicts(facts, loaded))
+    frames = [
+        verdicts.join(
+            _patients_of(facts, definition), on="patient_id", how="semi", maintain_order="left"
+        ).select(
+            "patient_id",
+            "evaluation_date",
+            definition=pl.lit(definition.name),
+            met=definition.name,
+            rank=pl.lit(rank),
+        )
+        for rank, definition in enumerate(loaded)
+    ]
+    ordered = pl.concat(frames).sort("patient_id", "rank", maintain_order=True)
+    return ordered.select("patient_id", "definition", "evaluation_date", "met")
 
 
 def status_by_policy(
@@ -135,7 +168,7 @@ def status_by_policy(
 def _judge_problematic(facts: Facts, policy: Policy, definitions: list[Definition]) -> pl.DataFrame:
     """The verdict at the index date of the only criteria that hang on the policy: a column by their key."""
     choices = facts.choices.model_copy(update={"if_criterion_3_unrecorded": policy})
-    leaves = [leaf for leaf in leaves_of(definitions) if isinstance(leaf, Problematic)]
+    leaves = [leaf for leaf in leaves_of(definitions) if leaf.asks_policy()]
     return judge_leaves(replace(facts, choices=choices), facts.index_dates, leaves).drop(KEY)
 
 
@@ -143,15 +176,18 @@ def _verdicts(facts: Facts, definitions: list[Definition]) -> dict[str, pl.Expr]
     """The verdict of each definition, from the verdicts of its criteria; unknown if nothing is known of any drug."""
     if facts.courses is None:
         return {definition.name: pl.lit(None, dtype=pl.Boolean) for definition in definitions}
-    return {
-        definition.name: definition.tree.met(lambda leaf: pl.col(leaf.key), frozenset(definition.optional))
-        for definition in definitions
-    }
+    return {definition.name: _verdict(definition.tree, definition) for definition in definitions}
 
 
-def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]) -> Iterator[pl.DataFrame]:
-    """Yields the labels of each definition."""
+def _verdict(tree: Criterion, definition: Definition) -> pl.Expr:
+    return tree.met(lambda leaf: pl.col(leaf.key), frozenset(definition.optional))
+
+
+def _labels(facts: Facts, judged: pl.DataFrame, definitions: list[Definition]) -> Iterator[pl.DataFrame]:
+    """Yields the labels of each definition, from the verdicts of its criteria at every visit."""
     names = [definition.name for definition in definitions]
+    verdicts = judged.select("patient_id", "evaluation_date", **_verdicts(facts, definitions))
+    recorded = _met_without_presumed(facts, judged, definitions)
     per_patient = verdicts.group_by("patient_id", maintain_order=True).agg(
         pl.col("evaluation_date").last().alias("index_date"),
         *(pl.col(name).last() for name in names),
@@ -161,19 +197,34 @@ def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition])
     counts = {counting: _counts(facts, counting) for counting in countings}
     for definition in definitions:
         met = pl.col(definition.name)
-        without = pl.col("n_mechanisms_recorded") < definition.mechanisms_needed
         yield (
             _patients_of(facts, definition)
             .join(per_patient, on="patient_id", how="left", maintain_order="left")
             .join(counts[definition.counting], on="patient_id", how="left", maintain_order="left")
+            .join(recorded, on="patient_id", how="left", maintain_order="left")
             .with_columns(
                 definition=pl.lit(definition.name),
                 status=_status(met),
                 first_met_date=pl.col(f"first {definition.name}"),
-                hangs_on_presumed=(met & without).fill_null(False),
+                hangs_on_presumed=met.fill_null(False)
+                & ~pl.col(f"recorded {definition.name}").fill_null(False),
             )
             .select(LABEL_COLUMNS)
         )
+
+
+def _met_without_presumed(facts: Facts, judged: pl.DataFrame, definitions: list[Definition]) -> pl.DataFrame:
+    """patient_id, and by definition `recorded <name>`: the verdict at the index date if no presumed failure counts."""
+    if facts.courses is None:
+        return facts.index_dates.select(
+            "patient_id", **{f"recorded {d.name}": pl.lit(False) for d in definitions}
+        )
+    trees = [definition.tree.without_presumed() for definition in definitions]
+    leaves = {node.leaf.key: node.leaf for tree in trees for node in tree.walk() if node.leaf is not None}
+    others = [leaf for key, leaf in leaves.items() if key not in judged.columns]
+    known = judged.filter(facts.is_index).hstack(judge_leaves(facts, facts.index_dates, others).drop(KEY))
+    verdicts = {f"recorded {d.name}": _verdict(tree, d) for tree, d in zip(trees, definitions, strict=True)}
+    return known.select("patient_id", **verdicts)
 
 
 def _counts(facts: Facts, counting: CountsFailures) -> pl.DataFrame:
@@ -182,7 +233,6 @@ def _counts(facts: Facts, counting: CountsFailures) -> pl.DataFrame:
         "n_failed_mechanisms": "n_mechanisms",
         "n_failed_drugs": "n_drugs",
         "n_failures_presumed": "n_presumed",
-        "n_mechanisms_recorded": "n_mechanisms_recorded",
     }
     if facts.courses is None:
         return facts.index_dates.select("patient_id", **dict.fromkeys(names, pl.lit(None, dtype=pl.Int64)))

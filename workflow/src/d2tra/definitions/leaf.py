@@ -50,6 +50,14 @@ class Leaf(Closed, ABC):
     def in_words(self) -> str:
         """Returns the criterion with its numbers, in plain words."""
 
+    def without_presumed(self) -> Leaf:
+        """Returns the criterion that counts no presumed failures: itself, unless it counts them."""
+        return self
+
+    def asks_policy(self) -> bool:
+        """Returns whether the verdict hangs on what the study does where criterion 3 is unrecorded."""
+        return False
+
     @property
     def key(self) -> str:
         """The same for two criteria that are the same: each is judged once for all definitions."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import polars as pl
 
 from d2tra.definitions.facts import Facts, latest
@@ -131,15 +133,21 @@ class QualityOfLife(LatestVisit):
 class Problematic(Leaf):
     """Either flag true at the latest visit with a flag; where none is recorded, what the study chose for that.
 
+    `to: both`: both flags true at the latest visit that decides it (both are recorded, or one of them says no).
     Under `ignore` an unrecorded criterion is `dropped`: it counts as met and has no evidence.
     """
 
     within_days: int
     global_mm: Threshold  # used only where the study chose global_above_50
 
+    to: Literal["either", "both"] = "either"
+
+    def asks_policy(self) -> bool:
+        return True
+
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        either = [pl.col("problematic_to_patient"), pl.col("problematic_to_rheumatologist")]
-        judged = self._latest_with(facts, dates, either, "visit_date", "flagged")
+        flags = [pl.col("problematic_to_patient"), pl.col("problematic_to_rheumatologist")]
+        judged = self._latest_with(facts, dates, flags, "visit_date", "flagged")
         policy = facts.choices.if_criterion_3_unrecorded
         if policy == "global_above_50":
             high = [self.global_mm.holds(pl.col(f"{whose}_global_mm")) for whose in ("patient", "physician")]
@@ -155,12 +163,18 @@ class Problematic(Leaf):
     def _latest_with(
         self, facts: Facts, dates: pl.DataFrame, answers: list[pl.Expr], day_name: str, verdict: str
     ) -> pl.DataFrame:
-        """Adds the latest visit with any answer, and whether one of its answers is true (no answer beside one is no)."""
+        """Adds the latest visit that answers, and what: of either, no answer beside a no is no."""
+        if self.to == "both":
+            verdict_at_visit = pl.all_horizontal(answers)
+            answered = verdict_at_visit.is_not_null()
+        else:
+            verdict_at_visit = pl.any_horizontal(answer.fill_null(False) for answer in answers)
+            answered = pl.any_horizontal(answer.is_not_null() for answer in answers)
         visits = facts.visits.select(
             "patient_id",
             pl.col("visit_date").alias(day_name),
-            pl.any_horizontal(answer.fill_null(False) for answer in answers).alias(verdict),
-            answered=pl.any_horizontal(answer.is_not_null() for answer in answers),
+            verdict_at_visit.alias(verdict),
+            answered=answered,
         )
         return latest(dates, visits.filter("answered").drop("answered"), day_name, self.within_days)
 
@@ -184,7 +198,7 @@ class Problematic(Leaf):
     def _instead(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         policy = facts.choices.if_criterion_3_unrecorded
         if policy == "unknown":
-            return pl.Series(["; either flag at a visit would settle it"])
+            return pl.Series([f"; {'either flag' if self.to == 'either' else 'both flags'} at a visit would settle it"])
         if policy != "global_above_50":
             return pl.Series([f"; counted as met, as the study chose (if_criterion_3_unrecorded: {policy})"])
         globals_ = joined(
@@ -193,14 +207,16 @@ class Problematic(Leaf):
         used = text(
             "; ", pl.col("shown"), " at the visit of ", day("global_date"), " stands in, as the study chose"
         )
-        neither = pl.lit(" and no global score either; a flag or a global score at a visit would settle it")
+        wanted = "a flag or a global score" if self.to == "either" else "both flags or both global scores"
+        neither = pl.lit(f" and no global score either; {wanted} at a visit would settle it")
         return (
             show_visit(facts, judged, "global_date", globals_).select(pl.coalesce(used, neither)).to_series()
         )
 
     def in_words(self) -> str:
+        whom, a_score = ("or", "a global score") if self.to == "either" else ("and", "both global scores")
         return (
-            f"problematic to the patient or the rheumatologist at the latest visit within {self.within_days} days that "
-            "records either (where none does: as the study's if_criterion_3_unrecorded says; its global_above_50 means a "
-            f"global score {self.global_mm.in_words()} mm)"
+            f"problematic to the patient {whom} the rheumatologist at the latest visit within {self.within_days} days that "
+            f"records {self.to} (where none does: as the study's if_criterion_3_unrecorded says; its global_above_50 means "
+            f"{a_score} {self.global_mm.in_words()} mm)"
         )

@@ -97,8 +97,10 @@ def read_biomarkers(rows: pl.DataFrame, censored: Censored = "half") -> pl.DataF
     takes = pl.lit(False)
     number = number_used(pl.col("x"), pl.col("limit"), censored)
     for name, marker in markers.items():
-        low, high = marker.range or (float("-inf"), float("inf"))
-        fits = number.is_between(low, high) if marker.kind == "number" else read_level(pl.col("value"), marker.levels).is_not_null()
+        if marker.kind == "category":
+            fits = read_level(pl.col("value"), marker.levels).is_not_null()
+        else:
+            fits = number.is_between(*marker.range) if marker.range else number.is_not_null()
         takes = pl.when(pl.col("marker") == name).then(fits.fill_null(False)).otherwise(takes)
     fits_unit = {
         name: pl.col(name).is_null() | (pl.col(name) == pl.col("known_unit")).fill_null(False)

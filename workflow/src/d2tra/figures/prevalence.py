@@ -23,7 +23,7 @@ def draw_prevalence(cells: pl.DataFrame, style: Style) -> Figure:
     met, upper = (cells.filter(pl.col("column") == column) for column in (MET, UPPER))
     labels = met["row"].str.extract(NAME_IN_BRACKETS).fill_null(met["row"]).to_list()
     places = [float(place) for place in range(met.height)]
-    figure = style.figure("page", 24 + 7 * met.height)
+    figure = style.figure("page", 28 + 7 * met.height)
     axes = figure.add_subplot()
     for low, high, place in zip(met["estimate"], upper["estimate"], places, strict=True):
         if low is not None and high is not None:
@@ -34,6 +34,6 @@ def draw_prevalence(cells: pl.DataFrame, style: Style) -> Figure:
     highest = max([value for value in [*met["high"], *upper["estimate"]] if value is not None], default=20)
     axes.set_xlim(0, min(100, highest * 1.15))
     axes.set_xlabel(
-        "% who meet the definition (point, 95 % interval); bar: up to all who cannot be judged counted as met"
+        "% who meet the definition (point, 95 % interval)\nbar: up to all who cannot be judged counted as met"
     )
     return figure

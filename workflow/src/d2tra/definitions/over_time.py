@@ -1,0 +1,119 @@
+"""Criteria on the course of time: what others said at all visits up to the date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import polars as pl
+from pydantic import Field
+
+from d2tra.definitions.facts import Facts, latest
+from d2tra.definitions.leaf import Leaf, day, days_before, text
+
+if TYPE_CHECKING:
+    from d2tra.definitions.criteria import Criterion
+
+
+class OverTime(Leaf):
+    """All of `criteria`, as they stood at every visit up to the date.
+
+    `optional`: ids left out of their any_of where unknown; those of the definition, which its loader puts here.
+    """
+
+    criteria: tuple[Criterion, ...] = Field(min_length=1)
+    optional: tuple[str, ...] = ()
+
+    def leaves(self) -> Iterator[Leaf]:
+        """Yields the criteria of the vocabulary that are asked at every visit."""
+        return (node.leaf for child in self.criteria for node in child.walk() if node.leaf is not None)
+
+    def asks_policy(self) -> bool:
+        return any(leaf.asks_policy() for leaf in self.leaves())
+
+    def judge_visits(self, facts: Facts) -> pl.DataFrame:
+        """Returns patient_id, visit_date and `all_met` (null = unknown) of every visit, sorted."""
+        verdicts = pl.DataFrame({leaf.key: facts.judge_visits(leaf) for leaf in self.leaves()})
+        met = [child.met(lambda leaf: pl.col(leaf.key), frozenset(self.optional)) for child in self.criteria]
+        all_met = verdicts.select(all_met=pl.all_horizontal(met))
+        return facts.dates.rename({"evaluation_date": "visit_date"}).hstack(all_met)
+
+    def shown(self) -> str:
+        """The criteria by their ids, or in words."""
+        return " and ".join(child.named() for child in self.criteria)
+
+
+class Reached(OverTime):
+    """All criteria met together at some visit up to the date: what was reached once stays reached."""
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        visit, met = pl.col("visit_date"), pl.col("all_met")
+        firsts = (
+            self.judge_visits(facts)
+            .group_by("patient_id", maintain_order=True)
+            .agg(reached_on=visit.filter(met).min(), unknown_on=visit.filter(met.is_null()).min())
+        )
+        reached, unknown = (
+            (pl.col(name) <= pl.col("evaluation_date")).fill_null(False)
+            for name in ("reached_on", "unknown_on")
+        )
+        return dates.join(firsts, on="patient_id", how="left", maintain_order="left").with_columns(
+            met=pl.when(reached).then(True).when(~unknown).then(False)
+        )
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:  # noqa: ARG002
+        unknown = text("unknown at the visit of ", day("unknown_on"), ", which might have been the first")
+        return judged.select(
+            pl.when("met")
+            .then(text("first at the visit of ", day("reached_on")))
+            .when(pl.col("met").is_null())
+            .then(unknown)
+            .otherwise(pl.lit("at no visit so far"))
+        ).to_series()
+
+    def in_words(self) -> str:
+        return f"at one visit so far: {self.shown()}"
+
+
+class Persistent(OverTime):
+    """All criteria met at every visit of the last so many days, and at the last visit before these."""
+
+    at_least_days: int
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        visits, met = self.judge_visits(facts), pl.col("all_met")
+        seen_before = visits.select("patient_id", since="visit_date")
+        judged = latest(
+            dates.with_columns(before=days_before("evaluation_date", self.at_least_days)),
+            seen_before,
+            "since",
+            until="before",
+        )
+        for name, kind in (("not_met_on", ~met), ("unknown_on", met.is_null())):
+            days = visits.filter(kind).select("patient_id", pl.col("visit_date").alias(name))
+            judged = latest(judged, days, name)
+        interrupted, unclear = (
+            pl.col(name) >= pl.coalesce("since", pl.col(name)) for name in ("not_met_on", "unknown_on")
+        )
+        return judged.with_columns(
+            met=pl.when(interrupted)
+            .then(False)
+            .when(pl.col("since").is_not_null() & ~unclear.fill_null(False))
+            .then(True)
+        )
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:  # noqa: ARG002
+        too_new = text("no visit on or before ", day("before"), "; an earlier one would settle it")
+        unknown = text("unknown at the visit of ", day("unknown_on"), "; that visit would settle it")
+        return judged.select(
+            pl.when("met")
+            .then(text("at every visit since ", day("since")))
+            .when(pl.col("met") == False)  # noqa: E712
+            .then(text("not at the visit of ", day("not_met_on")))
+            .when(pl.col("since").is_null())
+            .then(too_new)
+            .otherwise(unknown)
+        ).to_series()
+
+    def in_words(self) -> str:
+        return f"at every visit for at least {self.at_least_days} days: {self.shown()}"
