@@ -100,11 +100,6 @@ def cells_shown(profile: Profile) -> dict[str, pl.DataFrame]:
     return {table.name: table.cells for table in tables(CELLS, profile)}
 
 
-def _unless_known_to_be_cut(name: str):
-    cut = pytest.mark.xfail(reason="its axis label and footer are wider than a column", strict=True)
-    return pytest.param(name, marks=cut) if name == "severity_and_drugs" else name
-
-
 def texts(figure: Figure) -> list[Text]:
     return [text for text in figure.findobj(Text) if text.get_visible() and text.get_text().strip()]
 
@@ -182,7 +177,7 @@ def test_no_text_is_smaller_than_eight_points(name):
 
 
 @pytest.mark.parametrize("profile", [LOCAL, OPENSAFELY], ids=["exact", "suppressed"])
-@pytest.mark.parametrize("name", [_unless_known_to_be_cut(name) for name in FIGURES])
+@pytest.mark.parametrize("name", FIGURES)
 def test_nothing_is_cut_off_at_the_edge(name, profile):
     figure = one_figure(name, cells_shown(profile))
     width, height = figure.get_size_inches()

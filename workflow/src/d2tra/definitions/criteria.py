@@ -17,8 +17,10 @@ from d2tra.definitions.imaging_criteria import Radiographic, Signs
 from d2tra.definitions.leaf import Leaf
 from d2tra.definitions.over_time import OverTime, Persistent, Reached
 from d2tra.definitions.psa_criteria import (
+    Diagnosed,
     FailedCsdmards,
     FailedModesOfAction,
+    FreeOf,
     ImagingSigns,
     Measured,
     SwollenJoints,
@@ -74,6 +76,8 @@ class Criterion(Closed):
     target_missed: TargetMissed | None = None
     swollen_joints: SwollenJoints | None = None
     imaging_signs: ImagingSigns | None = None
+    diagnosed: Diagnosed | None = None
+    free_of: FreeOf | None = None
     failed_csdmards: FailedCsdmards | None = None
     failed_modes_of_action: FailedModesOfAction | None = None
 

@@ -7,12 +7,12 @@ from typing import Self
 import polars as pl
 from pydantic import Field, model_validator
 
-from d2tra.codelists import dmards
+from d2tra.codelists import concept_codes, diagnosis_concepts, dmards
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN, CountsFailures
 from d2tra.definitions.facts import KEY, Facts, days_between, latest
 from d2tra.definitions.imaging_criteria import MODALITY, imaging_days
 from d2tra.definitions.leaf import LatestVisit, Leaf, Threshold, day, days_before, joined, number, text
-from d2tra.errors import nearest
+from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import COLUMNS
 from d2tra.treatment.courses import outcome_at
 
@@ -161,6 +161,82 @@ class ImagingSigns(Leaf):
     def in_words(self) -> str:
         images = " or ".join(f"{measure} {limit.in_words()}" for measure, limit in self.any_of.items())
         return f"{images} on the latest day within {self.within_days} days with such a finding"
+
+
+class Diagnosed(Leaf):
+    """A code of one of the concepts recorded by the date; none is no where the site has diagnoses, else unknown.
+
+    A code without a date counts at the patient's last visit; before, it leaves the criterion unknown.
+    """
+
+    concepts: tuple[str, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _names_concepts(self) -> Self:
+        try:
+            for concept in self.concepts:
+                concept_codes(concept)
+        except StudyError as problem:
+            raise ValueError(str(problem)) from None
+        return self
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        if facts.diagnoses is None:
+            return dates.with_columns(met=UNKNOWN)
+        recorded = (
+            diagnosis_concepts(facts.diagnoses)
+            .filter(pl.col("concept").is_in(self.concepts))
+            .group_by("patient_id")
+            .agg(recorded_date=pl.col("recorded_date").min(), undated=pl.col("recorded_date").null_count() > 0)
+        )
+        at_index = facts.index_dates.select("patient_id", index_date="evaluation_date")
+        judged = dates.join(recorded, on="patient_id", how="left", maintain_order="left").join(
+            at_index, on="patient_id", how="left", maintain_order="left"
+        )
+        by_then = (pl.col("recorded_date") <= pl.col("evaluation_date")).fill_null(False)
+        undated = pl.col("undated").fill_null(False)
+        at_last_visit = pl.when(pl.col("evaluation_date") == pl.col("index_date")).then(True)
+        met = pl.when(by_then).then(True).when(undated).then(at_last_visit).otherwise(pl.lit(False))
+        return judged.select(*KEY, met=met)
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        missing = f"the extract has no diagnoses; those of {', '.join(self.concepts)} would settle it"
+        if facts.diagnoses is None:
+            return judged.with_columns(reason=pl.lit(missing))["reason"]
+        shown = text(pl.col("concept"), " (", pl.coalesce(day("recorded_date"), pl.lit("no date")), ")")
+        listed = (
+            diagnosis_concepts(facts.diagnoses)
+            .filter(pl.col("concept").is_in(self.concepts))
+            .join(judged.select(KEY), on="patient_id")
+            .filter((pl.col("recorded_date") <= pl.col("evaluation_date")).fill_null(True))
+            .sort(*KEY, "recorded_date", "concept", nulls_last=True)
+            .unique([*KEY, "concept"], keep="first", maintain_order=True)
+            .group_by(KEY, maintain_order=True)
+            .agg(listed=text("recorded: ", shown.str.join(", ")))
+        )
+        none = f"none recorded of {', '.join(self.concepts)}"
+        reasons = judged.join(listed, on=KEY, how="left", maintain_order="left")
+        return reasons.select(pl.col("listed").fill_null(none)).to_series()
+
+    def in_words(self) -> str:
+        return f"a recorded diagnosis of {' or '.join(self.concepts)} (unknown where the site has no diagnoses)"
+
+
+class FreeOf(Diagnosed):
+    """None of the concepts recorded; one that is recorded leaves it unknown, since a code does not tell what it explains."""
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        judged = super().judge(facts, dates)
+        return judged.with_columns(met=pl.when(~pl.col("met")).then(True))
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        reasons = super().explain(facts, judged)
+        settles = "; a review of the patient would tell whether that explains it better"
+        coexists = judged["met"].is_null() & reasons.str.starts_with("recorded")
+        return (reasons + settles).zip_with(coexists, reasons)
+
+    def in_words(self) -> str:
+        return f"no recorded diagnosis of {' or '.join(self.concepts)}; one that is recorded leaves it unknown"
 
 
 class FailedCsdmards(CountsFailures, Leaf):
