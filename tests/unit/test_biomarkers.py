@@ -120,7 +120,7 @@ def test_an_unknown_marker_names_the_nearest_one_or_all(tmp_path: Path) -> None:
     )
     assert message(near).endswith("no known marker, did you mean 'synovial_pathotype'?")
     far = validated(tmp_path / "far", with_row("biomarkers", "P1 | 2020-01-09 | zinc | 1 |"))
-    assert message(far).endswith(f"no known marker; known: {', '.join(OPTIONAL)}")
+    assert message(far).endswith(f"no known marker; known: {', '.join(OPTIONAL)}.")
 
 
 def test_a_value_that_does_not_fit_is_told_what_its_marker_takes(tmp_path: Path) -> None:

@@ -40,7 +40,7 @@ rule assemble_analysis_set:
         scores=of_every_site("scores.parquet"),
         labels=of_every_site("labels.parquet"),
         counts=of_every_site("audit_counts.parquet"),
-        factors=settings.setting_path("risk_factors"),
+        factors=[settings.setting_path(name) for name in ("risk_factors", "biomarkers")],
         concepts=settings.codelist("concepts"),
         study=STUDY_FILE,
         code=code("assemble_analysis_set"),

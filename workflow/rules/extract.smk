@@ -55,7 +55,7 @@ rule validate_extract:
         tables="<private>/sites/{site}/harmonised",
         mapping=mapping_of,
         codelists=DRUG_CODELISTS,
-        rules=settings.setting_path("quality"),
+        rules=[settings.setting_path(name) for name in ("quality", "biomarkers")],
         code=code("validate_extract"),
     output:
         valid=directory("<private>/sites/{site}/valid"),

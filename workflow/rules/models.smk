@@ -35,7 +35,7 @@ rule describe:
         policies=of_every_site("policies.parquet"),
         sequences=of_every_site("sequence.parquet"),
         availability=settings.codelist("availability"),
-        factors=settings.setting_path("risk_factors"),
+        factors=[settings.setting_path(name) for name in ("risk_factors", "biomarkers")],
         files=DEFINITIONS,
         study=STUDY_FILE,
         models="<private>/cohorts/{cohort}/models",

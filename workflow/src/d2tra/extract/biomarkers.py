@@ -60,13 +60,13 @@ def _markers(_folder: Path) -> dict[str, Marker]:
 def known_marker(name: str) -> Marker:
     """Returns the marker of that name; StudyError names the nearest one, or all."""
     if name not in known_markers():
-        raise StudyError(f"{setting_path('biomarkers')} has no marker {name!r}{nearest_marker(name)}.")
+        raise StudyError(f"{setting_path('biomarkers')} has no marker {name!r}{nearest_marker(name)}")
     return known_markers()[name]
 
 
 def nearest_marker(name: str) -> str:
     """Returns ", did you mean 'x'?" for the marker most like the name; where none is alike, all of them."""
-    return nearest(name, known_markers()) or f"; known: {', '.join(known_markers())}"
+    return nearest(name, known_markers()) or f"; known: {', '.join(known_markers())}."
 
 
 def read_level(text: pl.Expr, levels: list[str]) -> pl.Expr:

@@ -31,7 +31,7 @@ _NO_NAMES = """
     general global grade group gypsy hand hard health heart heavy high hip history home hospital house in inactive
     index indian infection infirmary infusion inhibitor injection insufficient interaction interval intolerance
     irish joint juvenile knee known lab label laboratory labs last left level light list long loss low lower lung
-    lupus male management married measure medical medication mild missing mixed moderate month months multiple
+    lupus male management married measure medical medication mild missing mixed moderate month months multiple myeloid
     national negative neuropathic never new no none normal north not note notes obese occasional of off old on
     ongoing oral osteoarthritis other outcome outpatient pain pakistani palindromic part patient patients pen
     positive power prefer pre-filled prefilled present previous primary private problem protein psoriatic
