@@ -14,9 +14,7 @@ def patient(*drugs, disease="PsA", contraindicated=None, earlier=None, images=()
     """One patient. `drugs`: "adalimumab 2016-01-01 2017-01-01 inefficacy", a missing word is `-`. `earlier`: date → what
     was recorded at that visit; other keywords: what is recorded on 2022-01-01. `images`: "2021-06-01 mri osteitis 1".
     `codes`: "2020-01-01 M79.7" (ICD-10)."""
-    visits = [
-        {"visit_date": dt.date.fromisoformat(day), **values} for day, values in (earlier or {}).items()
-    ]
+    visits = [{"visit_date": dt.date.fromisoformat(day), **values} for day, values in (earlier or {}).items()]
     return {
         "patients": [{"disease": disease, "csdmard_contraindicated": contraindicated}],
         "visits": [*visits, {"visit_date": JUDGED_ON, **visit}],
@@ -43,13 +41,18 @@ def reasons_of(definition, patients, study=None, without=()):
     return {(name, criterion): why for name, criterion, why in evidence.select("patient_id", "criterion", "reason").rows()}  # fmt: skip
 
 
-def _label(definition, patients, study, without):
+def extract_of(patients, without=()):
+    """The canonical tables of all patients; a table without rows is absent."""
     extract = {}
     for table in ("patients", "visits", "treatments", "imaging", "diagnoses"):
         rows = [{"patient_id": name, **row} for name, given in patients.items() for row in given[table]]
         if table not in without and rows:
             extract[table] = pl.from_dicts(rows, infer_schema_length=None)
-    return label(extract, load_definition(definition), study)
+    return extract
+
+
+def _label(definition, patients, study, without):
+    return label(extract_of(patients, without), load_definition(definition), study)
 
 
 def _row(columns, words):

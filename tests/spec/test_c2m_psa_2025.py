@@ -6,7 +6,13 @@ from psa_vignettes import judge_all, patient, reasons_of
 
 FAILED = "adalimumab 2016-01-01 2017-01-01 inefficacy"
 ACTIVE = {"tjc68": 10, "sjc66": 5, "patient_global_mm": 60, "pain_mm": 60, "crp_mg_l": 10}
-CALM = {"tjc68": 0, "sjc66": 0, "patient_global_mm": 5, "pain_mm": 5, "crp_mg_l": 1}  # and 4 of 7 items of MDA
+CALM = {
+    "tjc68": 0,
+    "sjc66": 0,
+    "patient_global_mm": 5,
+    "pain_mm": 5,
+    "crp_mg_l": 1,
+}  # and 4 of 7 items of MDA
 IN_TARGET = CALM | {"haq_di": 0.25}
 YES, NO = {"problematic_to_patient": True}, {"problematic_to_patient": False}
 YES_DOCTOR, NO_DOCTOR = {"problematic_to_rheumatologist": True}, {"problematic_to_rheumatologist": False}
@@ -92,7 +98,10 @@ def test_a_pillar_is_judged_as_stated(judged, name):
 
 
 def test_a_study_may_let_high_global_scores_stand_in_for_the_flags():
-    patients = {"51": seen(**{**ACTIVE, "patient_global_mm": 51}), "50": seen(**{**ACTIVE, "patient_global_mm": 50})}
+    patients = {
+        "51": seen(**{**ACTIVE, "patient_global_mm": 51}),
+        "50": seen(**{**ACTIVE, "patient_global_mm": 50}),
+    }
     judged = judge_all("c2m_psa_2025", patients, {"if_criterion_3_unrecorded": "global_above_50"})
     assert [judged[name]["status"] for name in ("51", "50")] == ["met", "not_met"]
 

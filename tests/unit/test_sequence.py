@@ -100,12 +100,14 @@ def test_a_tried_mechanism_is_not_untried_and_none_left_is_empty_not_null():
     ]  # fmt: skip
 
 
-def test_of_a_disease_without_licence_dates_nothing_is_said_to_be_untried():
+def test_each_disease_has_its_own_licence_dates_and_of_one_without_any_nothing_is_said():
     text = """
         patient_id | drug         | start_date | stop_date  | stop_reason
         P          | adalimumab   | 2019-01-01 |            |
     """
-    assert told(text, "mechanisms_available_untried") == [(None,)]
+    assert told(text, "mechanisms_available_untried") == [("il12_23, pde4, il17, ctla4_ig, jak",)]
+    unlisted = sequence_of(text, PATIENTS.with_columns(disease=pl.lit("axSpA")))
+    assert unlisted["mechanisms_available_untried"].to_list() == [None]
 
 
 def test_interleukin_1_is_listed_but_not_counted():

@@ -11,15 +11,22 @@ import polars as pl
 from pydantic import Field, field_validator, model_validator
 
 from d2tra.config import Closed
+from d2tra.definitions.dmard_failures import FailedCsdmards, FailedModesOfAction
 from d2tra.definitions.drug_criteria import CsdmardPrerequisite, CsdmardsBeforeBts, FailedMechanisms
+from d2tra.definitions.exposure_criteria import Adherence, Exposure, NewBts
+from d2tra.definitions.failure_criteria import FailedAllAvailable, FailedDrugs
 from d2tra.definitions.glucocorticoid import Glucocorticoid
+from d2tra.definitions.history_criteria import FollowUp, MeanOfVisits, NeverLow, SinceDiagnosis
 from d2tra.definitions.imaging_criteria import Radiographic, Signs
+from d2tra.definitions.inflammation_criteria import (
+    ObjectiveInflammation,
+    SubjectiveOnly,
+    SynovitisInSwollenJoint,
+)
 from d2tra.definitions.leaf import Leaf
 from d2tra.definitions.over_time import OverTime, Persistent, Reached
 from d2tra.definitions.psa_criteria import (
     Diagnosed,
-    FailedCsdmards,
-    FailedModesOfAction,
     FreeOf,
     ImagingSigns,
     Measured,
@@ -65,9 +72,21 @@ class Criterion(Closed):
     failed_mechanisms: FailedMechanisms | None = None
     csdmard_prerequisite: CsdmardPrerequisite | None = None
     csdmards_before_bts: CsdmardsBeforeBts | None = None
+    failed_drugs: FailedDrugs | None = None
+    failed_all_available: FailedAllAvailable | None = None
+    exposure: Exposure | None = None
+    new_bts: NewBts | None = None
+    adherence: Adherence | None = None
     activity: Activity | None = None
     severity: Severity | None = None
+    never_low: NeverLow | None = None
+    mean_of_visits: MeanOfVisits | None = None
+    subjective_only: SubjectiveOnly | None = None
+    follow_up: FollowUp | None = None
+    since_diagnosis: SinceDiagnosis | None = None
     signs: Signs | None = None
+    objective_inflammation: ObjectiveInflammation | None = None
+    synovitis_in_swollen_joint: SynovitisInSwollenJoint | None = None
     glucocorticoid: Glucocorticoid | None = None
     radiographic: Radiographic | None = None
     quality_of_life: QualityOfLife | None = None

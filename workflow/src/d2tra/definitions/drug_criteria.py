@@ -66,10 +66,13 @@ class FailedMechanisms(CountsFailures, Leaf):
         )
         return (
             judged.join(
-                _by_mechanism(failed, _failure(), "failed"), on=KEY, how="left", maintain_order="left"
+                _by_mechanism(failed, failure_in_words(), "failed"), on=KEY, how="left", maintain_order="left"
             )
             .join(
-                _by_mechanism(others, _possibility(), "possible"), on=KEY, how="left", maintain_order="left"
+                _by_mechanism(others, possibility_in_words(), "possible"),
+                on=KEY,
+                how="left",
+                maintain_order="left",
             )
             .select(pl.when(pl.col("met").is_null()).then(unknown).otherwise(shown))
             .to_series()
@@ -217,7 +220,8 @@ def _by_mechanism(courses: pl.DataFrame, course_in_words: pl.Expr, name: str) ->
     )
 
 
-def _failure() -> pl.Expr:
+def failure_in_words() -> pl.Expr:
+    """Returns a failed course of `outcome_at` as `adalimumab, stopped 2017-01-01, inefficacy`."""
     presumed = pl.col("outcome") == "presumed_failed"
     why = pl.when(presumed).then(pl.lit("presumed failed: no reason recorded, another b/tsDMARD followed"))
     return text(
@@ -225,7 +229,8 @@ def _failure() -> pl.Expr:
     )
 
 
-def _possibility() -> pl.Expr:
+def possibility_in_words() -> pl.Expr:
+    """Returns a possibly failed course of `outcome_at` in words."""
     stopped = pl.coalesce(text("stopped ", day("course_stop_date")), pl.lit("no stop date"))
     too_short = (
         pl.when(pl.col("outcome") == "too_short")

@@ -50,14 +50,18 @@ class Signs(Leaf):
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         visits = facts.visits.lazy().filter(self.visit.available())
-        seen = visits.select("patient_id", "visit_date", visit_positive=self.visit.positive()).collect()
+        seen = visits.select("patient_id", "visit_date", visit_positive=self.verdict_at_visit()).collect()
         judged = latest(dates, seen, "visit_date", self.within_days)
         judged = latest(judged, imaging_days(facts, self.imaging), "imaging_date", self.within_days)
         either = pl.any_horizontal(
             pl.col(part).fill_null(False) for part in ("visit_positive", "imaging_positive")
         )
-        looked_at = pl.col("visit_date").is_not_null() | pl.col("imaging_date").is_not_null()
+        looked_at = pl.col("visit_positive").is_not_null() | pl.col("imaging_positive").is_not_null()
         return judged.with_columns(met=pl.when(looked_at).then(either))
+
+    def verdict_at_visit(self) -> pl.Expr:
+        """Whether a visit with joints and blood is positive."""
+        return self.visit.positive()
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         at_visit = joined(

@@ -71,9 +71,10 @@ class Activity(LatestScore):
         return pl.when(self.met_at_visit().is_null()).then(masked).otherwise(shown)
 
     def in_words(self) -> str:
+        seen_through = " or ".join(self.free_of_acute_phase)
         return (
             f"any of {', '.join(self.scores)} {' or '.join(self.bands)} at the latest visit within {self.within_days} days "
-            f"that has one of them (low scores without {' or '.join(self.free_of_acute_phase)} are unknown while a drug "
+            f"that has one of them (low scores{f' without {seen_through}' if seen_through else ''} are unknown while a drug "
             "suppresses the acute phase)"
         )
 
@@ -198,7 +199,9 @@ class Problematic(Leaf):
     def _instead(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         policy = facts.choices.if_criterion_3_unrecorded
         if policy == "unknown":
-            return pl.Series([f"; {'either flag' if self.to == 'either' else 'both flags'} at a visit would settle it"])
+            return pl.Series(
+                [f"; {'either flag' if self.to == 'either' else 'both flags'} at a visit would settle it"]
+            )
         if policy != "global_above_50":
             return pl.Series([f"; counted as met, as the study chose (if_criterion_3_unrecorded: {policy})"])
         globals_ = joined(

@@ -123,7 +123,8 @@ def format_cell(cell: Cell) -> str:
     if estimate is None:
         return EMPTY
     if kind == "median_iqr":
-        return f"{decimal(estimate, 1)} [{interval(cell['low'], cell['high'], 1)}]"
+        places = 0 if abs(estimate) >= 1000 else 1  # a calendar year
+        return f"{decimal(estimate, places)} [{interval(cell['low'], cell['high'], places)}]"
     if kind == "mean_sd":
         return f"{decimal(estimate, 1)} ({decimal(cell['low'], 1)})"
     if kind == "estimate":

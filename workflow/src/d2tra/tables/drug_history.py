@@ -8,6 +8,8 @@ from d2tra.tables.cells import Cell, as_cells, count_cell, proportion_cell
 from d2tra.tables.results import STATUSES, WILSON, Results
 from d2tra.tables.table import Table
 
+ROWS = {None: "Disease activity not known", "remission": "Remission"}
+
 
 def drug_history_by_severity(results: Results) -> Table:
     """Returns, for each severity band, how many of the met are in it and how many of these had tried exactly k
@@ -20,7 +22,7 @@ def drug_history_by_severity(results: Results) -> Table:
         group = met.filter(pl.col("severity").eq_missing(band))
         if not group.height:
             continue
-        row = f"{band.capitalize()} disease activity" if band else "Disease activity not known"
+        row = ROWS.get(band, f"{str(band).capitalize()} disease activity")
         cells.append(proportion_cell(row, column, group.height, met.height))
         for k in tried:
             n = group.filter(pl.col("n_bts_tried") == k).height

@@ -1,0 +1,212 @@
+"""Criteria on failed drugs beside `failed_mechanisms`: distinct drugs or courses, and every mechanism available at the date."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import polars as pl
+
+from d2tra.definitions.drug_criteria import (
+    NO_TREATMENTS,
+    UNKNOWN,
+    CountsFailures,
+    failure_in_words,
+    possibility_in_words,
+)
+from d2tra.definitions.facts import KEY, Facts, latest
+from d2tra.definitions.leaf import Leaf, text
+from d2tra.treatment.courses import outcome_at
+from d2tra.treatment.sequence import mechanism_availability
+
+NOBODY = "availability.csv lists no mechanism for the disease; dates there would settle it"
+
+
+class FailedDrugs(CountsFailures, Leaf):
+    """Enough distinct b/tsDMARDs (or courses of them) failed, whatever their mechanisms; unknown if the possibly failed
+    ones would be enough."""
+
+    at_least: int
+    count: Literal["drugs", "courses"]
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        if facts.courses is None:
+            return dates.with_columns(met=UNKNOWN)
+        dated = date_failures(facts.bts_courses, self)
+        what = ["molecule"] if self.count == "drugs" else ["molecule", "start_date"]
+        judged = dates
+        for name in ("failed_on", "possible_on"):
+            enough = nth_date(dated, what, name, self.at_least, f"enough_{name}")
+            judged = judged.join(enough, on="patient_id", how="left", maintain_order="left")
+        failed, possible = (
+            (pl.col(f"enough_{name}") <= pl.col("evaluation_date")).fill_null(False)
+            for name in ("failed_on", "possible_on")
+        )
+        return judged.with_columns(met=pl.when(failed).then(True).when(~possible).then(False))
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        if facts.courses is None:
+            return judged.with_columns(reason=pl.lit(NO_TREATMENTS))["reason"]
+        courses = outcome_at(facts.bts_courses, judged.select(KEY))
+        failed = courses.filter(self.failed())
+        course = [*KEY, "molecule"] + (["start_date"] if self.count == "courses" else [])
+        others = courses.filter(self.possibly_failed()).join(failed, on=course, how="anti")
+        shown = text(f"failed {self.count}: ", pl.coalesce("failed", pl.lit("none")))
+        possible = text(
+            shown, "; possibly also ", pl.col("possible"), "; its stop date and reason would settle it"
+        )
+        return (
+            judged.join(
+                _listed(failed, failure_in_words(), "failed"), on=KEY, how="left", maintain_order="left"
+            )
+            .join(
+                _listed(others, possibility_in_words(), "possible"), on=KEY, how="left", maintain_order="left"
+            )
+            .select(pl.when(pl.col("met").is_null()).then(possible).otherwise(shown))
+            .to_series()
+        )
+
+    def in_words(self) -> str:
+        return f"at least {self.at_least} b/tsDMARD {self.count} failed, of whatever mechanism ({self.counting_in_words()})"
+
+
+class FailedAllAvailable(CountsFailures, Leaf):
+    """A b/tsDMARD of every mechanism failed that was available for the patient's disease at the date.
+
+    Available: counted and licensed by then, by config/codelists/availability.csv. Unknown if the possibly failed ones
+    would make it every one. Not met before the first one was available.
+    """
+
+    def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
+        if facts.courses is None:
+            return dates.with_columns(met=UNKNOWN)
+        listed = facts.patients.select(
+            "patient_id", listed=pl.col("disease").is_in(_available()["disease"].implode())
+        )
+        judged = latest(dates, self._changes(facts), "changed_on")
+        judged = judged.join(listed, on="patient_id", how="left", maintain_order="left")
+        changed = pl.col("changed_on").is_not_null()
+        return judged.with_columns(
+            met=pl.when("listed").then(pl.when(changed).then("all_failed").otherwise(False))
+        )
+
+    def _changes(self, facts: Facts) -> pl.DataFrame:
+        """patient_id, changed_on, all_failed: the verdict on every day that may change it, of those with a failure."""
+        mechanisms = self._mechanisms(facts)
+        days = [
+            mechanisms.select("patient_id", changed_on=name)
+            for name in ("failed_on", "possible_on", "available_from")
+        ]
+        changes = pl.concat(days).drop_nulls().unique().sort("patient_id", "changed_on")
+        return (
+            changes.join(mechanisms, on="patient_id")
+            .filter(pl.col("available_from") <= pl.col("changed_on"))
+            .with_columns(failed=_known_by("changed_on"))
+            .group_by("patient_id", "changed_on")
+            .agg(all_failed=pl.col("failed").all(ignore_nulls=False))
+        )
+
+    def _mechanisms(self, facts: Facts) -> pl.DataFrame:
+        """patient_id, mechanism, available_from, failed_on, possible_on: every available mechanism of those in whom one
+        possibly failed."""
+        dated = (
+            date_failures(facts.bts_courses, self)
+            .group_by("patient_id", "mechanism")
+            .agg(pl.col("failed_on", "possible_on").min())
+            .filter(pl.col("possible_on").is_not_null())
+        )
+        patients = facts.patients.select("patient_id", "disease").join(dated, on="patient_id", how="semi")
+        return patients.join(_available(), on="disease").join(
+            dated, on=["patient_id", "mechanism"], how="left"
+        )
+
+    def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
+        if facts.courses is None:
+            return judged.with_columns(reason=pl.lit(NO_TREATMENTS))["reason"]
+        at_dates = judged.select(*KEY).join(facts.patients.select("patient_id", "disease"), on="patient_id")
+        failures = self._mechanisms(facts).select("patient_id", "mechanism", "failed_on", "possible_on")
+        verdict = _known_by("evaluation_date")
+        state = (
+            pl.when(verdict.is_null())
+            .then(pl.lit("possibly failed"))
+            .when(verdict)
+            .then(pl.lit("failed"))
+            .otherwise(pl.lit("not failed"))
+        )
+        shown = (
+            at_dates.join(_available(), on="disease")
+            .filter(pl.col("available_from") <= pl.col("evaluation_date"))
+            .join(failures, on=["patient_id", "mechanism"], how="left")
+            .sort(*KEY, "available_from", "mechanism")
+            .group_by(KEY, maintain_order=True)
+            .agg(text(pl.col("mechanism"), " ", state).str.join(", ").alias("shown"))
+        )
+        available = text("available by then: ", pl.col("shown"))
+        unknown = text(available, "; stop dates and reasons would settle it")
+        found = pl.when(pl.col("met").is_null()).then(unknown).otherwise(available)
+        nothing = (
+            pl.when("listed").then(pl.lit("no mechanism was available by then")).otherwise(pl.lit(NOBODY))
+        )
+        return (
+            judged.join(shown, on=KEY, how="left", maintain_order="left")
+            .select(pl.coalesce(found, nothing))
+            .to_series()
+        )
+
+    def in_words(self) -> str:
+        return (
+            "a b/tsDMARD of every mechanism failed that availability.csv counts as available for the disease at the date "
+            f"({self.counting_in_words()})"
+        )
+
+
+def date_failures(courses: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
+    """Returns the courses with failed_on and possible_on: the day from which a course counts as failed, and as possibly
+    failed (null = never by the cut).
+
+    `courses`: as `trace_courses` gives them, outcomes as at the cut. What has failed stays failed, so these two days tell
+    what `outcome_at` tells at any date.
+    """
+    stop, presumed = pl.col("course_stop_date"), pl.col("outcome") == "presumed_failed"
+    presumed_on = pl.max_horizontal("course_stop_date", "presumed_from")
+    # until the next drug started, a drug given in cycles had merely run out
+    possible_on = (
+        pl.when(pl.col("outcome") == "ongoing")
+        .then("start_date")
+        .when(presumed & pl.col("has_imputed_stop"))
+        .then(presumed_on)
+        .otherwise(stop)
+    )
+    return courses.with_columns(
+        failed_on=pl.when(counting.failed()).then(pl.when(presumed).then(presumed_on).otherwise(stop)),
+        possible_on=pl.when(counting.possibly_failed()).then(possible_on),
+    )
+
+
+def nth_date(rows: pl.DataFrame, distinct: list[str], name: str, n: int, called: str) -> pl.DataFrame:
+    """Returns patient_id and, called so, the day on which the n-th distinct value had its first `name` (null days do not
+    count); null, or no row, where there are fewer."""
+    firsts = (
+        rows.filter(pl.col(name).is_not_null())
+        .group_by("patient_id", *(column for column in distinct))
+        .agg(nth=pl.col(name).min())
+    )
+    nth = pl.col("nth").sort().get(n - 1, null_on_oob=True)
+    return firsts.group_by("patient_id").agg(nth.alias(called))
+
+
+def _available() -> pl.DataFrame:
+    return mechanism_availability().filter("counted").select("disease", "mechanism", "available_from")
+
+
+def _known_by(date: str) -> pl.Expr:
+    """Whether the mechanism had failed by the date; null where it only possibly had."""
+    failed, possible = (
+        (pl.col(name) <= pl.col(date)).fill_null(False) for name in ("failed_on", "possible_on")
+    )
+    return pl.when(failed).then(True).when(~possible).then(False)
+
+
+def _listed(courses: pl.DataFrame, in_words: pl.Expr, name: str) -> pl.DataFrame:
+    """One row per patient and date: the courses in words, in order of stopping."""
+    in_order = courses.sort(*KEY, "course_stop_date", "molecule", "start_date", nulls_last=True)
+    return in_order.group_by(KEY, maintain_order=True).agg(text("", in_words).str.join("; ").alias(name))
