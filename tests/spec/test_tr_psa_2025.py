@@ -130,6 +130,6 @@ def test_reasons_name_the_records_and_what_would_settle_it():
         ("fibromyalgia", "5"): "recorded: fibromyalgia (2020-01-01); a review of the patient would tell whether that explains it better",
         ("fibromyalgia, no date", "5"): "recorded: fibromyalgia (no date); a review of the patient would tell whether that explains it better",
         ("no code", "5"): "none recorded of fibromyalgia, osteoarthritis",
-        ("the patient, the clinician not asked", "3"): "not recorded since 2021-01-01; both flags at a visit would settle it",
+        ("the patient, the clinician not asked", "3"): "not recorded of both since 2021-01-01; both flags at a visit would settle it",
     }.items():  # fmt: skip
         assert reasons[name, criterion] == sentence

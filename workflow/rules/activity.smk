@@ -17,6 +17,6 @@ rule score_activity:
     log:
         "<private>/logs/score_activity/{site}.log",
     params:
-        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
+        data_cut_date=DATA_CUT,
     script:
         "../scripts/score_activity.py"

@@ -25,8 +25,6 @@ rule select_cohort:
         flow="<private>/cohorts/{cohort}/flow.csv",
     log:
         "<private>/logs/select_cohort/{cohort}.log",
-    params:
-        sites=list(SITES),
     script:
         "../scripts/select_cohort.py"
 
@@ -40,7 +38,7 @@ rule assemble_analysis_set:
         scores=of_every_site("scores.parquet"),
         labels=of_every_site("labels.parquet"),
         counts=of_every_site("audit_counts.parquet"),
-        factors=[settings.setting_path(name) for name in ("risk_factors", "biomarkers")],
+        factors=FACTOR_FILES,
         concepts=settings.codelist("concepts"),
         study=STUDY_FILE,
         code=code("assemble_analysis_set"),
@@ -48,7 +46,5 @@ rule assemble_analysis_set:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
     log:
         "<private>/logs/assemble_analysis_set/{cohort}.log",
-    params:
-        sites=list(SITES),
     script:
         "../scripts/assemble_analysis_set.py"

@@ -34,7 +34,11 @@ except StudyError as mistake:
     raise SystemExit(f"\n{mistake}\n")
 
 
+DATA_CUT = STUDY.data_cut_date and str(STUDY.data_cut_date)
+LABELLING = STUDY.model_dump(mode="json", include=settings.LABELLING_KEYS)
 DRUG_CODELISTS = [settings.codelist(name) for name in ("dmards", "mechanisms", "drug_words")]
+LABEL_FILES = [*DEFINITIONS, *(settings.codelist(name) for name in ("concepts", "availability"))]
+FACTOR_FILES = [settings.setting_path(name) for name in ("risk_factors", "biomarkers")]
 
 
 pathvars:

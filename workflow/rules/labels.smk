@@ -17,7 +17,7 @@ rule label_patients:
         valid="<private>/sites/{site}/valid",
         courses="<private>/sites/{site}/courses.parquet",
         scores="<private>/sites/{site}/scores.parquet",
-        files=DEFINITIONS,
+        files=LABEL_FILES,
         mapping=mapping_of,
         code=code("label_patients"),
     output:
@@ -29,9 +29,7 @@ rule label_patients:
         "<private>/logs/label_patients/{site}.log",
     params:
         definitions=STUDY.definitions,
-        study=STUDY.model_dump(
-            mode="json", include={"data_cut_date", "if_criterion_3_unrecorded", "severity_score"}
-        ),
+        choices=LABELLING,
     script:
         "../scripts/label_patients.py"
 
@@ -54,7 +52,7 @@ rule draw_timelines:
         "<private>/logs/draw_timelines/{site}.log",
     params:
         definition=STUDY.definitions[0],
-        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
+        data_cut_date=DATA_CUT,
         synthetic=SYNTHETIC,
     script:
         "../scripts/draw_timelines.py"
@@ -75,6 +73,6 @@ rule check_quality:
     log:
         "<private>/logs/check_quality/{site}.log",
     params:
-        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
+        data_cut_date=DATA_CUT,
     script:
         "../scripts/check_quality.py"

@@ -34,9 +34,7 @@ rule describe:
         members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
         policies=of_every_site("policies.parquet"),
         sequences=of_every_site("sequence.parquet"),
-        availability=settings.codelist("availability"),
-        factors=[settings.setting_path(name) for name in ("risk_factors", "biomarkers")],
-        files=DEFINITIONS,
+        files=[*LABEL_FILES, *FACTOR_FILES],
         study=STUDY_FILE,
         models="<private>/cohorts/{cohort}/models",
         published=STUDY.published or [],
@@ -50,8 +48,6 @@ rule describe:
     log:
         "<private>/logs/describe/{cohort}.log",
     params:
-        sites=list(SITES),
-        cohorts=COHORTS,
         synthetic=SYNTHETIC,
     script:
         "../scripts/describe.py"

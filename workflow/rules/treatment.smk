@@ -20,7 +20,7 @@ rule trace_treatment:
     log:
         "<private>/logs/trace_treatment/{site}.log",
     params:
-        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
+        data_cut_date=DATA_CUT,
     script:
         "../scripts/trace_treatment.py"
 
@@ -38,6 +38,6 @@ rule order_treatments:
     log:
         "<private>/logs/order_treatments/{site}.log",
     params:
-        data_cut_date=STUDY.data_cut_date and str(STUDY.data_cut_date),
+        data_cut_date=DATA_CUT,
     script:
         "../scripts/order_treatments.py"

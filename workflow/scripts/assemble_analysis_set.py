@@ -6,6 +6,7 @@ from d2tra.risk_factors import assemble_analysis_set
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
     given = snakemake.input
+    study = config.load_study(given.study)
     sites = {
         site: {
             **io.read_folder(given.valid[number]),
@@ -14,7 +15,7 @@ if __name__ == "__main__":
             "labels": io.read(given.labels[number]),
             "audit_counts": io.read(given.counts[number]),
         }
-        for number, site in enumerate(snakemake.params.sites)
+        for number, site in enumerate(study.site_names)
     }
-    analysis_set = assemble_analysis_set(io.read(given.members), sites, config.load_study(given.study))
+    analysis_set = assemble_analysis_set(io.read(given.members), sites, study)
     io.write(analysis_set, snakemake.output.analysis_set)

@@ -7,18 +7,19 @@ from d2tra.tables.counted import count_results
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    given, asked = snakemake.input, snakemake.params
+    given = snakemake.input
     study = config.load_study(given.study)
+    cohorts = zip(study.cohorts, given.members, strict=True)
     results = count_results(
         study,
         snakemake.wildcards.cohort,
         analysis_set=io.read(given.analysis_set),
         flow=io.read(given.flow),
-        members={name: io.read(path) for name, path in zip(asked.cohorts, given.members, strict=True)},
-        policies=io.read_sites(asked.sites, given.policies),
+        members={cohort.name: io.read(path) for cohort, path in cohorts},
+        policies=io.read_sites(study.site_names, given.policies),
         models=read_fits(given.models, study.models),
-        sequence=io.read_sites(asked.sites, given.sequences),
-        synthetic=asked.synthetic,
+        sequence=io.read_sites(study.site_names, given.sequences),
+        synthetic=snakemake.params.synthetic,
     )
     write_tables(results.tables, snakemake.output.tables)
     for name in ("prevalence", "agreement", "reproduction", "readings"):

@@ -6,13 +6,14 @@ from d2tra.extract.site import load_site
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
+    definitions, choices = snakemake.params.definitions, snakemake.params.choices
     records_glucocorticoids = load_site(snakemake.input.mapping).records_glucocorticoids
     valid = io.read_folder(snakemake.input.valid)
     courses = io.read(snakemake.input.courses) if "treatments" in valid else None
     known = (valid, courses, io.read(snakemake.input.scores))
-    asked = (snakemake.params.definitions, snakemake.params.study, records_glucocorticoids)
+    asked = (definitions, choices, records_glucocorticoids)
     labels, evidence = label_patients(*known, *asked)
     io.write(labels, snakemake.output.labels)
     io.write(evidence, snakemake.output.evidence)
     io.write(status_by_policy(*known, *asked), snakemake.output.policies)
-    io.write(audit_counts(*known, snakemake.params.study), snakemake.output.counts)
+    io.write(audit_counts(*known, choices), snakemake.output.counts)

@@ -5,8 +5,8 @@ from d2tra.cohort import select_cohort
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    cohort = config.load_study(snakemake.input.study).cohort(snakemake.wildcards.cohort)
-    sites, given = snakemake.params.sites, snakemake.input
+    study, given = config.load_study(snakemake.input.study), snakemake.input
+    cohort, sites = study.cohort(snakemake.wildcards.cohort), study.site_names
     patients = io.read_sites(sites, given.valid, "patients")
     courses, labels = io.read_sites(sites, given.courses), io.read_sites(sites, given.labels)
     members, flow = select_cohort(cohort, patients, courses, labels)

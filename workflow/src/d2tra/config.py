@@ -13,6 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 
 from d2tra.errors import StudyError, nearest
 
+# the keys of a study that labels depend on
+LABELLING_KEYS = {"data_cut_date", "if_criterion_3_unrecorded", "severity_score"}
 PROJECT = Path(__file__).resolve().parents[3]
 Policy = Literal["unknown", "assume_met", "global_above_50", "ignore"]
 Baseline = Literal["first_bts", "diagnosis", "index"]
@@ -73,6 +75,11 @@ class Study(Closed):
     if_criterion_3_unrecorded: Policy = "unknown"
     baseline: Baseline = "first_bts"
     severity_score: list[str] = ["das28_esr", "das28_crp"]
+
+    @property
+    def site_names(self) -> list[str]:
+        """The sites' names: the stems of their mapping files."""
+        return [Path(site).stem for site in self.sites]
 
     def cohort(self, name: str) -> Cohort:
         """Returns the cohort of that name; raises StudyError that names the study's cohorts."""

@@ -4,6 +4,7 @@ from d2tra.definitions.audit import audit_counts
 from d2tra.definitions.definition import Definition, definition_files, load_definition
 from d2tra.definitions.evidence import why
 from d2tra.definitions.label import POLICIES, Labelled, label, label_patients, label_visits, status_by_policy
+from d2tra.definitions.persistence import persistence
 
 __all__ = [
     "POLICIES",
@@ -15,6 +16,7 @@ __all__ = [
     "label_patients",
     "label_visits",
     "load_definition",
+    "persistence",
     "status_by_policy",
     "why",
 ]

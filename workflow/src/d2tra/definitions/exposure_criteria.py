@@ -68,12 +68,8 @@ class Exposure(Leaf):
         )
 
     def _what(self) -> str:
-        group = GROUPS.get(self.kinds, "/".join(self.kinds))
-        return {
-            "drugs": f"{group}s",
-            "mechanisms": f"mechanisms of {group}s",
-            "courses": f"courses of {group}s",
-        }[self.count]
+        drugs = f"{GROUPS.get(self.kinds, '/'.join(self.kinds))}s"
+        return drugs if self.count == "drugs" else f"{self.count} of {drugs}"
 
     def in_words(self) -> str:
         since = (

@@ -108,21 +108,16 @@ class MeanOfVisits(Leaf):
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         value, patient = pl.coalesce(MEASURED_AS.get(name, name) for name in self.first_of), "patient_id"
-        back = [pl.col("value").shift(n).over(patient) for n in range(self.visits)]
+        mean, since = pl.col("value"), pl.col("visit_date")
+        if self.visits > 1:
+            back = [pl.col("value").shift(n).over(patient) for n in range(self.visits)]
+            mean = pl.sum_horizontal(back, ignore_nulls=False) / self.visits
+            since = since.shift(self.visits - 1).over(patient)
         known = (
             facts.visits.lazy()
             .select(patient, "visit_date", value=value)
             .filter(pl.col("value").is_not_null())
-            .select(
-                patient,
-                "visit_date",
-                mean_of=pl.sum_horizontal(back, ignore_nulls=False) / self.visits
-                if self.visits > 1
-                else pl.col("value"),
-                since=pl.col("visit_date").shift(self.visits - 1).over(patient)
-                if self.visits > 1
-                else pl.col("visit_date"),
-            )
+            .select(patient, "visit_date", mean_of=mean, since=since)
             .collect()
         )
         judged = latest(dates, known, "visit_date", self.within_days)
@@ -137,9 +132,10 @@ class MeanOfVisits(Leaf):
             else text(f" over {self.visits} visits from ", day("since"), " to ", day("visit_date"))
         )
         found = text(f"{names} ", number("mean_of"), at_visits)
+        few = "no visit" if self.visits == 1 else f"fewer than {self.visits} visits"
         start = day(days_before("evaluation_date", self.within_days))
         missing = text(
-            f"fewer than {self.visits} visits with {names} since ", start, "; more would settle it"
+            f"{few} with {names} since ", start, "; more would settle it"
         )
         known = pl.col("met").is_not_null()
         return judged.select(pl.when(known).then(found).otherwise(missing)).to_series()
@@ -148,10 +144,10 @@ class MeanOfVisits(Leaf):
         which = (
             self.first_of[0] if len(self.first_of) == 1 else f"the first known of {', '.join(self.first_of)}"
         )
-        visits = (
-            "at the latest visit" if self.visits == 1 else f"in the mean of the last {self.visits} visits"
-        )
-        return f"{which} {self.mean.in_words()} {visits} within {self.within_days} days that have it"
+        value = f"{which} {self.mean.in_words()}"
+        if self.visits == 1:
+            return f"{value} at the latest visit within {self.within_days} days that has it"
+        return f"{value} in the mean of the last {self.visits} visits that have it, all within {self.within_days} days"
 
 
 class FollowUp(Leaf):

@@ -189,8 +189,9 @@ class Problematic(Leaf):
         recorded = show_visit(facts, judged, "visit_date", flags).select(
             text(pl.col("shown"), " at the visit of ", day("visit_date"))
         )
+        of_both = " of both" if self.to == "both" else ""
         unrecorded = judged.select(
-            text("not recorded since ", day(days_before("evaluation_date", self.within_days)))
+            text(f"not recorded{of_both} since ", day(days_before("evaluation_date", self.within_days)))
         )
         return recorded.to_series().zip_with(
             judged["flagged"].is_not_null(), unrecorded.to_series() + self._instead(facts, judged)
