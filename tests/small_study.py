@@ -30,6 +30,7 @@ N_PATIENTS = 40
 ID_PREFIX = "SMALLPT"  # nothing that leaves the department may hold it
 ON_THE_EDGE = 16
 COHORTS = ("audit", "extension", "full")
+PROFILE_PLACES = {"local_audit": "internal/local_audit", "opensafely": "release/opensafely"}
 DEFINITIONS = ("eular_2021", "eular_2021_strict", "audit_95")
 FIRST_VISIT, DAYS_BETWEEN = dt.date(2022, 9, 1), 160  # three visits; patient n a day after patient n - 1
 STUDY = """\

@@ -14,6 +14,7 @@ from small_study import (
     DEFINITIONS,
     ID_PREFIX,
     ON_THE_EDGE,
+    PROFILE_PLACES,
     ROOT,
     Run,
     built,
@@ -57,7 +58,7 @@ COHORT_FILES = {
     "reproduction.csv": "statement published implied_numerator numerator denominator computed agrees note",
     "readings.csv": "statement reading numerator denominator computed",
 }
-PLACES = ("internal/local_audit", "release/opensafely")
+PLACES = tuple(PROFILE_PLACES.values())
 LEAVING = {".csv", ".html", ".svg", ".pdf", ".png", ".json"}
 COMPARED = {*LEAVING, ".parquet"}
 

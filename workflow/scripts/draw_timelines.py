@@ -1,10 +1,9 @@
 """Draw the history of every patient who meets the primary definition."""
 
-import datetime as dt
-
 from d2tra import io, logs
 from d2tra.definitions import load_definition
 from d2tra.documents.timeline_pages import timeline_pages
+from d2tra.extract.site import study_cut
 from d2tra.figures.style import load_style
 from d2tra.figures.timeline import draw_timelines
 from d2tra.scores.settings import load_score_settings
@@ -13,7 +12,7 @@ if __name__ == "__main__":
     logs.start(snakemake.log[0])
     given, asked = snakemake.input, snakemake.params
     definition = load_definition(asked.definition)
-    cut = dt.date.fromisoformat(asked.data_cut_date or io.read_json(given.cut)["data_cut_date"])
+    cut = study_cut(asked.data_cut_date, io.read_json(given.cut)["data_cut_date"])
     labels, evidence, courses, scores, sequence = map(
         io.read, (given.labels, given.evidence, given.courses, given.scores, given.sequence)
     )

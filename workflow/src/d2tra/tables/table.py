@@ -30,12 +30,9 @@ class Table:
 
 def write_tables(tables: Iterable[Table], folder: str | Path) -> None:
     """Writes `<name>.csv` (the cells) per table, and captions.json (name, title, footnotes, in order)."""
-    folder = Path(folder)
     tables = list(tables)
-    for table in tables:
-        io.write(table.cells, folder / f"{table.name}.csv")
     captions = [{"name": t.name, "title": t.title, "footnotes": list(t.footnotes)} for t in tables]
-    io.write_json(captions, folder / CAPTIONS)
+    io.write_folder({f"{t.name}.csv": t.cells for t in tables} | {CAPTIONS: captions}, folder)
 
 
 def read_tables(folder: str | Path) -> list[Table]:
