@@ -2,7 +2,18 @@
 
 from psa_vignettes import JUDGED_ON, extract_of, judge_all, patient, reasons_of
 
-__all__ = ["ACTIVE", "D2T", "JUDGED_ON", "TWO_FAILED", "extract_of", "judge_all", "ra", "reasons_of", "statuses"]
+__all__ = [
+    "ACTIVE",
+    "D2T",
+    "JUDGED_ON",
+    "TWO_FAILED",
+    "extract_of",
+    "judge_all",
+    "patient",
+    "ra",
+    "reasons_of",
+    "statuses",
+]
 
 TWO_FAILED = (
     "methotrexate 2015-01-01 - -",

@@ -154,7 +154,9 @@ def _visits(number: int) -> Rows:
                 "problematic_to_rheumatologist": problem,
             }
         )
-    if number == ON_THE_EDGE:  # DAS28-ESR 3.28, above 3.2; without the swollen joints 2.72; nothing else is active
+    if (
+        number == ON_THE_EDGE
+    ):  # DAS28-ESR 3.28, above 3.2; without the swollen joints 2.72; nothing else is active
         visits[-1] |= {"tjc28": 1, "sjc28": 4, "patient_global_mm": 30, "physician_global_mm": 20}
         visits[-1] |= {"esr_mm_h": 12, "crp_mg_l": 3, "haq_di": 0.5, "pain_mm": 20, "fatigue_mm": 20}
     return visits
@@ -184,7 +186,11 @@ def _courses(number: int) -> Rows:
     if number % 4 == 2:
         return [*courses, course("rituximab", "2017-03-01")]
     reason = "adverse_event" if number % 8 == 0 else "inefficacy"
-    return [*courses, course("rituximab", "2017-03-01", "2019-03-01", reason), course("abatacept", "2019-04-01")]
+    return [
+        *courses,
+        course("rituximab", "2017-03-01", "2019-03-01", reason),
+        course("abatacept", "2019-04-01"),
+    ]
 
 
 def _labs(number: int) -> Rows:
@@ -202,7 +208,10 @@ def _labs(number: int) -> Rows:
         result("rf", "2012-03-02", "positive" if number % 3 else "negative", "", ""),
         result("anti_ccp", "2012-03-02", "120" if number % 2 else "<3", "U/mL", "7"),
     ]
-    return [*(serology if number % 7 else []), result("crp", str(visit_date(number, 1) - dt.timedelta(2)), f"{10 + number}", "mg/L", "5")]
+    return [
+        *(serology if number % 7 else []),
+        result("crp", str(visit_date(number, 1) - dt.timedelta(2)), f"{10 + number}", "mg/L", "5"),
+    ]
 
 
 def _diagnoses(number: int) -> Rows:
@@ -216,7 +225,10 @@ def _diagnoses(number: int) -> Rows:
         }
 
     fibromyalgia = [diagnosis("M79.7", "Fibromyalgia")] if number % 3 == 0 else []
-    return [*fibromyalgia, *([diagnosis("M15.0", "Primary generalised osteoarthritis")] if number % 5 < 2 else [])]
+    return [
+        *fibromyalgia,
+        *([diagnosis("M15.0", "Primary generalised osteoarthritis")] if number % 5 < 2 else []),
+    ]
 
 
 class Run(NamedTuple):
@@ -241,19 +253,46 @@ class Run(NamedTuple):
         """Returns rule → why its jobs ran (or would run), as Snakemake says it."""
         found: dict[str, str] = {}
         for rule, block in re.findall(r"^(?:local)?rule (\w+):\n((?:    .*\n)+)", self.screen, re.MULTILINE):
-            found[rule] = found.get(rule, "") + "".join(re.findall(r"^    reason: (.*\n)", block, re.MULTILINE))
+            found[rule] = found.get(rule, "") + "".join(
+                re.findall(r"^    reason: (.*\n)", block, re.MULTILINE)
+            )
         return found
 
 
 def run_workflow(
-    folder: Path, *targets: str, study: str = "small.yaml", cores: int = 2, project: Path = ROOT, dry: bool = False
+    folder: Path,
+    *targets: str,
+    study: str = "small.yaml",
+    cores: int = 2,
+    project: Path = ROOT,
+    dry: bool = False,
 ) -> Run:
     """Calls Snakemake with the Snakefile and the package of `project`, in `folder`."""
-    command = [sys.executable, "-m", "snakemake", *targets, *(["--dry-run"] if dry else []), "--cores", str(cores)]
-    command += ["--snakefile", str(project / "Snakefile"), "--directory", str(folder), "--config", f"study={study}"]
+    command = [
+        sys.executable,
+        "-m",
+        "snakemake",
+        *targets,
+        *(["--dry-run"] if dry else []),
+        "--cores",
+        str(cores),
+    ]
+    command += [
+        "--snakefile",
+        str(project / "Snakefile"),
+        "--directory",
+        str(folder),
+        "--config",
+        f"study={study}",
+    ]
     environment = {**os.environ, "PYTHONPATH": str(project / "workflow" / "src")}
     done = subprocess.run(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, encoding="utf-8", check=False
+        command,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        check=False,
     )
     return Run(folder, done.returncode, done.stdout)
 

@@ -1,6 +1,7 @@
 """The small study, built once for all tests of the session."""
 
 import pytest
+
 from small_study import Run, build_small_study
 
 

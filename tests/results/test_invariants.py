@@ -4,7 +4,6 @@ import math
 
 import polars as pl
 import pytest
-from small_study import COHORTS, DEFINITIONS, PROFILE_PLACES, Run, read_table
 
 from d2tra import io
 from d2tra.config import PROJECT
@@ -12,6 +11,7 @@ from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
 from d2tra.estimates import proportion
 from d2tra.tables import read_tables
+from small_study import COHORTS, DEFINITIONS, PROFILE_PLACES, Run, read_table
 
 pytestmark = pytest.mark.slow
 
@@ -27,7 +27,10 @@ def cells(run: Run, cohort: str) -> dict[str, pl.DataFrame]:
 def released_files(run: Run, profile: str, cohort: str) -> dict[str, pl.DataFrame]:
     """Returns every csv that the profile hands on, of tables and of figures."""
     folder = run.results / PROFILE_PLACES[profile] / cohort
-    return {path.relative_to(folder).as_posix(): pl.read_csv(path, infer_schema_length=None) for path in folder.rglob("*.csv")}
+    return {
+        path.relative_to(folder).as_posix(): pl.read_csv(path, infer_schema_length=None)
+        for path in folder.rglob("*.csv")
+    }
 
 
 # The extract
@@ -68,14 +71,18 @@ def test_valid_rows_are_as_many_as_accounted_and_none_was_set_aside(small: Run, 
 def test_every_visit_has_one_row_of_scores(small: Run) -> None:
     visits = io.read(small.site / "valid" / "visits.parquet")
     scores = io.read(small.site / "scores.parquet")
-    assert sorted(scores.select("patient_id", "visit_date").rows()) == sorted(visits.select("patient_id", "visit_date").rows())
+    assert sorted(scores.select("patient_id", "visit_date").rows()) == sorted(
+        visits.select("patient_id", "visit_date").rows()
+    )
 
 
 def test_a_course_stops_after_it_starts_or_is_ongoing(small: Run) -> None:
     courses = io.read(small.site / "courses.parquet")
     assert courses.filter(pl.col("stop_date") < pl.col("start_date")).is_empty()
     assert courses.filter((pl.col("outcome") == "ongoing") != pl.col("stop_date").is_null()).is_empty()
-    assert courses.filter((pl.col("outcome") == "failed") != pl.col("failure_type").is_not_null()).is_empty()
+    assert courses.filter(
+        (pl.col("outcome") == "failed_inefficacy") != pl.col("failure_type").is_not_null()
+    ).is_empty()
     assert courses["n_records"].sum() <= io.read(small.site / "valid" / "treatments.parquet").height
 
 
@@ -89,7 +96,11 @@ def test_every_patient_of_the_disease_is_judged_once_by_each_definition(small: R
 
 def test_a_patient_is_judged_at_the_last_visit(small: Run) -> None:
     labels = io.read(small.site / "labels.parquet")
-    last = io.read(small.site / "valid" / "visits.parquet").group_by("patient_id").agg(pl.col("visit_date").max())
+    last = (
+        io.read(small.site / "valid" / "visits.parquet")
+        .group_by("patient_id")
+        .agg(pl.col("visit_date").max())
+    )
     assert labels.join(last, on="patient_id").filter(pl.col("index_date") != pl.col("visit_date")).is_empty()
 
 
@@ -140,7 +151,9 @@ def test_nobody_is_lost_on_the_way_into_a_cohort(small: Run, cohort: str) -> Non
 
 
 def test_the_first_and_the_rest_make_the_whole(small: Run) -> None:
-    first, rest, whole = (set(io.read(small.cohort(name) / "analysis_set.parquet")["patient_id"]) for name in COHORTS)
+    first, rest, whole = (
+        set(io.read(small.cohort(name) / "analysis_set.parquet")["patient_id"]) for name in COHORTS
+    )
     assert not first & rest
     assert first | rest == whole
 
@@ -182,8 +195,12 @@ def test_percentages_are_those_of_the_counts_beside_them(small: Run, cohort: str
 
 
 @pytest.mark.parametrize("cohort", COHORTS)
-def test_taking_criterion_3_as_met_never_makes_fewer_patients_meet_a_definition(small: Run, cohort: str) -> None:
-    by_policy = io.read(small.cohort(cohort) / "prevalence.csv").pivot("criterion_3_policy", index="definition", values="n_met")
+def test_taking_criterion_3_as_met_never_makes_fewer_patients_meet_a_definition(
+    small: Run, cohort: str
+) -> None:
+    by_policy = io.read(small.cohort(cohort) / "prevalence.csv").pivot(
+        "criterion_3_policy", index="definition", values="n_met"
+    )
     assert by_policy.filter(pl.col("assume_met") < pl.col("unknown")).is_empty()
     assert by_policy.filter(pl.col("global_above_50") < pl.col("unknown")).is_empty()
 
@@ -208,9 +225,15 @@ def test_what_was_published_is_set_beside_the_cohort_it_was_published_of(small: 
     found = {name: io.read(small.cohort(name) / "reproduction.csv") for name in COHORTS}
     assert {name: rows.height for name, rows in found.items()} == {"audit": 12, "extension": 0, "full": 0}
     counted = found["audit"].filter(pl.col("denominator") > 0)
-    assert counted["computed"].to_list() == pytest.approx((100 * counted["numerator"] / counted["denominator"]).to_list())
+    assert counted["computed"].to_list() == pytest.approx(
+        (100 * counted["numerator"] / counted["denominator"]).to_list()
+    )
     assert found["audit"].filter((pl.col("denominator") == 0) & pl.col("computed").is_not_null()).is_empty()
-    assert found["audit"].filter(pl.col("agrees") & (pl.col("numerator") != pl.col("implied_numerator"))).is_empty()
+    assert (
+        found["audit"]
+        .filter(pl.col("agrees") & (pl.col("numerator") != pl.col("implied_numerator")))
+        .is_empty()
+    )
 
 
 # Tables before disclosure control
@@ -221,10 +244,14 @@ def test_the_groups_of_a_table_add_up_to_all(small: Run, cohort: str) -> None:
     groups = ["Met", "Not met", "Not assessable"]
     checked = 0
     for name, frame in cells(small, cohort).items():
-        counts = frame.filter(COUNTED, pl.col("column").is_in(["All", *groups])).with_columns(pl.col("level").fill_null(""))
+        counts = frame.filter(COUNTED, pl.col("column").is_in(["All", *groups])).with_columns(
+            pl.col("level").fill_null("")
+        )
         if "All" not in counts["column"]:
             continue
-        wide = counts.pivot("column", index=["row", "level"], values=["n", "total"]).filter(pl.col("n_All").is_not_null())
+        wide = counts.pivot("column", index=["row", "level"], values=["n", "total"]).filter(
+            pl.col("n_All").is_not_null()
+        )
         for what in ("n", "total"):
             present = [f"{what}_{group}" for group in groups if f"{what}_{group}" in wide.columns]
             whole = wide.filter(pl.col(f"{what}_All").is_not_null())
@@ -234,16 +261,27 @@ def test_the_groups_of_a_table_add_up_to_all(small: Run, cohort: str) -> None:
 
 
 @pytest.mark.parametrize("cohort", COHORTS)
-def test_the_levels_of_a_characteristic_add_up_to_its_known_and_to_the_cohort(small: Run, cohort: str) -> None:
+def test_the_levels_of_a_characteristic_add_up_to_its_known_and_to_the_cohort(
+    small: Run, cohort: str
+) -> None:
     table = cells(small, cohort)["table_1"]
     group_sizes = dict(table.filter(row="Patients", kind="count").select("column", "n").iter_rows())
     shares = table.filter(kind="proportion").group_by("row", "column", maintain_order=True)
-    levels = shares.agg(n=pl.col("n").sum(), n_levels=pl.len(), total=pl.col("total").first(), n_totals=pl.col("total").n_unique())
+    levels = shares.agg(
+        n=pl.col("n").sum(),
+        n_levels=pl.len(),
+        total=pl.col("total").first(),
+        n_totals=pl.col("total").n_unique(),
+    )
     assert levels.filter(pl.col("n_totals") != 1).is_empty()
     assert levels.filter(pl.col("n_levels") > 1, pl.col("n") != pl.col("total")).is_empty()
     unknown = table.filter(level="not recorded").select("row", "column", unknown="n")
-    whole = levels.join(unknown, on=["row", "column"], how="left").with_columns(pl.col("unknown").fill_null(0))
-    assert whole.filter(pl.col("total") + pl.col("unknown") != pl.col("column").replace_strict(group_sizes)).is_empty()
+    whole = levels.join(unknown, on=["row", "column"], how="left").with_columns(
+        pl.col("unknown").fill_null(0)
+    )
+    assert whole.filter(
+        pl.col("total") + pl.col("unknown") != pl.col("column").replace_strict(group_sizes)
+    ).is_empty()
     assert whole.height > 20
 
 
@@ -252,7 +290,9 @@ def test_a_share_is_no_larger_than_its_whole_and_carries_its_percentage(small: R
     for name, frame in cells(small, cohort).items():
         shares = frame.filter(kind="proportion")
         assert shares.filter(pl.col("n") > pl.col("total")).is_empty(), name
-        assert shares.filter((pl.col("estimate") - 100 * pl.col("n") / pl.col("total")).abs() > 1e-9).is_empty(), name
+        assert shares.filter(
+            (pl.col("estimate") - 100 * pl.col("n") / pl.col("total")).abs() > 1e-9
+        ).is_empty(), name
 
 
 @pytest.mark.parametrize("cohort", COHORTS)
@@ -298,7 +338,9 @@ def test_no_small_count_leaves_and_the_others_are_rounded(small: Run, profile: s
 
 @pytest.mark.parametrize("cohort", COHORTS)
 @pytest.mark.parametrize("profile", RELEASED)
-def test_released_percentages_and_intervals_are_those_of_the_released_counts(small: Run, profile: str, cohort: str) -> None:
+def test_released_percentages_and_intervals_are_those_of_the_released_counts(
+    small: Run, profile: str, cohort: str
+) -> None:
     for name, frame in released_files(small, profile, cohort).items():
         for row in frame.filter(kind="proportion").iter_rows(named=True):
             if not row["total"]:
@@ -306,7 +348,9 @@ def test_released_percentages_and_intervals_are_those_of_the_released_counts(sma
                 continue
             wilson = proportion(row["n"], row["total"])
             shown = [row["estimate"], row["low"], row["high"]]
-            assert shown == pytest.approx([100 * value for value in (wilson.estimate, wilson.ci_low, wilson.ci_high)]), name
+            assert shown == pytest.approx(
+                [100 * value for value in (wilson.estimate, wilson.ci_low, wilson.ci_high)]
+            ), name
 
 
 @pytest.mark.parametrize("cohort", COHORTS)
@@ -324,5 +368,7 @@ def test_a_suppressed_cell_shows_no_number_and_says_why(small: Run, profile: str
         small_counts = both.filter(pl.col("exact").is_between(1, limit))
         assert set(small_counts["note"]) <= {"suppressed"}, name
         hidden = both.filter(note="suppressed")
-        assert hidden.filter(pl.any_horizontal(pl.col("n", "total", "estimate", "low", "high").is_not_null())).is_empty(), name
+        assert hidden.filter(
+            pl.any_horizontal(pl.col("n", "total", "estimate", "low", "high").is_not_null())
+        ).is_empty(), name
     assert private["table_1"].filter(pl.col("n").is_between(1, limit)).height > 0

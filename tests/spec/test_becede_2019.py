@@ -4,7 +4,11 @@ import pytest
 
 from ra_vignettes import ACTIVE, ra, reasons_of, statuses
 
-MTX, SSZ, ADA = "methotrexate 2018-01-01 - -", "sulfasalazine 2018-06-01 2019-06-01 remission", "adalimumab 2019-07-01 - -"
+MTX, SSZ, ADA = (
+    "methotrexate 2018-01-01 - -",
+    "sulfasalazine 2018-06-01 2019-06-01 remission",
+    "adalimumab 2019-07-01 - -",
+)
 THREE = (MTX, SSZ, ADA)
 EARLY = {"2020-07-02": ACTIVE}  # 548 days before
 TEN = {"tjc28": 4, "sjc28": 2, "patient_global_mm": 20.0, "physician_global_mm": 20.0}

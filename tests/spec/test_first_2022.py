@@ -33,7 +33,9 @@ def test_first_2022(name):
 
 def test_it_hangs_on_a_presumed_failure_only_where_it_does():
     three = ra(ADA, f"{ETA} inefficacy", "abatacept 2019-02-01 2020-01-01 -", "tocilizumab 2020-02-01 - -")
-    patients = {name: CASES[name][0] for name in ("two TNF inhibitors", "the second presumed")} | {"three": three}
+    patients = {name: CASES[name][0] for name in ("two TNF inhibitors", "the second presumed")} | {
+        "three": three
+    }
     labels = label(extract_of(patients), load_definition("first_2022")).labels
     assert dict(labels.select("patient_id", "hangs_on_presumed").rows()) == {
         "two TNF inhibitors": False, "the second presumed": True, "three": False,

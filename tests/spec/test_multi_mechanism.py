@@ -4,7 +4,10 @@ import pytest
 
 from ra_vignettes import ACTIVE, ra, statuses
 
-ADA, ABA = "adalimumab 2016-01-01 2017-01-01 inefficacy", "abatacept 2018-01-01 2019-01-01 secondary_inefficacy"
+ADA, ABA = (
+    "adalimumab 2016-01-01 2017-01-01 inefficacy",
+    "abatacept 2018-01-01 2019-01-01 secondary_inefficacy",
+)
 TCZ = "tocilizumab 2019-02-01 2020-01-01 primary_inefficacy"
 THREE = (ADA, ABA, TCZ)
 LOW = {"tjc28": 4, "sjc28": 0, "patient_global_mm": 80.0, "crp_mg_l": 0.0}  # DAS28-CRP 3.2

@@ -14,7 +14,6 @@ from scipy.special import chdtrc, ndtr, ndtri, stdtr, stdtrit
 from d2tra.errors import StudyError, nearest
 
 METHODS, INTERVALS = ("fixed", "dl", "reml"), ("wald", "hksj")
-MOST_STEPS = 1000
 NARROWER = "the Hartung–Knapp interval is narrower than Wald's: the studies differ very little; report both"
 WALD_ONLY = "Hartung–Knapp is for random effects; the interval is Wald's"
 
@@ -60,7 +59,7 @@ def meta_analyse(
     k, common = len(effect), method == "fixed"
     alone = 1 / variance  # the weights where the studies do not differ
     q = float((alone * (effect - _mean(effect, alone)) ** 2).sum())
-    tau2 = {"fixed": _tau2_fixed, "dl": _tau2_dl, "reml": _tau2_reml}[method](effect, variance)
+    tau2 = 0.0 if common else {"dl": _tau2_dl, "reml": _tau2_reml}[method](effect, variance)
     weight = 1 / (variance + tau2)
     pooled, error, critical = _mean(effect, weight), float(weight.sum() ** -0.5), float(ndtri(0.975))
     freedom, note = None, WALD_ONLY if common and ci == "hksj" else None
@@ -96,7 +95,9 @@ def _checked(
     """The effects and their variances, once they can be pooled."""
     for word, what, known in ((method, "method", METHODS), (ci, "interval", INTERVALS)):
         if word not in known:
-            raise StudyError(f"no {what} {word!r} to pool studies with{nearest(word, known)}; known: {known}.")
+            raise StudyError(
+                f"no {what} {word!r} to pool studies with{nearest(word, known)}; known: {known}."
+            )
     effect, error = np.asarray(log_or, dtype=float).ravel(), np.asarray(std_error, dtype=float).ravel()
     if len(effect) != len(error):
         raise StudyError(
@@ -123,10 +124,6 @@ def _typical(variance: np.ndarray) -> float:
     return float((len(weight) - 1) * weight.sum() / (weight.sum() ** 2 - (weight**2).sum()))
 
 
-def _tau2_fixed(effect: np.ndarray, variance: np.ndarray) -> float:
-    return 0.0
-
-
 def _tau2_dl(effect: np.ndarray, variance: np.ndarray) -> float:
     weight = 1 / variance
     q = (weight * (effect - _mean(effect, weight)) ** 2).sum()
@@ -134,19 +131,22 @@ def _tau2_dl(effect: np.ndarray, variance: np.ndarray) -> float:
 
 
 def _tau2_reml(effect: np.ndarray, variance: np.ndarray) -> float:
-    """Fisher scoring until it no longer moves, from the best of a grid: the likelihood can have two modes."""
-    top = float(np.ptp(effect) ** 2 + variance.max())
-    tau2 = float(max(np.append(0.0, np.geomspace(1e-6 * top, top, 200)), key=lambda t: _reml(effect, variance, t)))
-    for _ in range(MOST_STEPS):
+    """The root of the restricted score next to the best of a grid: the likelihood can have two modes."""
+    from scipy.optimize import brentq  # slow to import
+
+    def score(tau2: float) -> float:
         weight = 1 / (variance + tau2)
-        first, second, third = (float((weight**power).sum()) for power in (1, 2, 3))
-        score = ((weight * (effect - _mean(effect, weight))) ** 2).sum() - (first - second / first)
-        information = second - 2 * third / first + (second / first) ** 2
-        moved = max(0.0, tau2 + float(score / information))
-        if abs(moved - tau2) <= 1e-12 * (moved + variance.min()):
-            return moved
-        tau2 = moved
-    raise StudyError(f"REML found no τ² for {len(effect)} studies in {MOST_STEPS} steps: pool with method 'dl'.")
+        distance = weight * (effect - _mean(effect, weight))
+        return float(distance @ distance - weight.sum() + weight @ weight / weight.sum())
+
+    top = float(np.ptp(effect) ** 2 + variance.max())  # the likelihood falls from here on
+    grid = np.append(0.0, np.geomspace(1e-6 * top, top, 200))
+    best = int(np.argmax([_reml(effect, variance, tau2) for tau2 in grid]))
+    slope = score(grid[best])
+    if slope == 0 or (best == 0 and slope < 0):
+        return float(grid[best])
+    low, high = (best, best + 1) if slope > 0 else (best - 1, best)
+    return float(brentq(score, grid[low], grid[high], xtol=1e-15 * top, rtol=1e-14))
 
 
 def _reml(effect: np.ndarray, variance: np.ndarray, tau2: float) -> float:

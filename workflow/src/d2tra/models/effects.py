@@ -15,7 +15,8 @@ from scipy.special import expit
 from d2tra.errors import StudyError, nearest
 from d2tra.estimates import Z
 from d2tra.models.design import INTERCEPT, Column, Design, design_matrix
-from d2tra.models.logistic import Fitted, fit, read_outcome
+from d2tra.models.firth import climb
+from d2tra.models.logistic import fit, read_outcome
 
 METHODS = ("flic", "logit")
 COMMON_OUTCOME = 0.15  # above this share of events an odds ratio is no risk ratio (VanderWeele & Ding 2017)
@@ -74,13 +75,14 @@ def standardise_effects(
         )
     found = fit(data, outcome, terms, method, references, unit_steps)
     told = found.rows.filter(pl.col("note").ne_missing("reference"))
-    kept = data.filter(read_outcome(data, outcome).is_not_null())
-    design = design_matrix(kept, terms, references, unit_steps)
-    beta = _coefficients(found)
+    event = read_outcome(data, outcome)
+    design = design_matrix(data.filter(event.is_not_null()), terms, references, unit_steps)
+    beta = told.filter(pl.col("estimate").is_not_null())["estimate"].to_numpy()
     covariance = None
     if found.problem is None:
-        anchor = found if method == "logit" else fit(data, outcome, terms, "firth", references, unit_steps)
-        covariance = inverse_information(design.matrix, _coefficients(anchor))
+        y = event.drop_nulls().filter(design.complete).to_numpy().astype(float)
+        anchor = beta if method == "logit" else climb(design.matrix, y, beta).beta
+        covariance = inverse_information(design.matrix, anchor)
     rows = []
     for column, row in zip(design.columns, told.to_dicts(), strict=True):
         if column.term == INTERCEPT:
@@ -194,12 +196,6 @@ def find_e_value(
         return EValue(_e_value(risk_ratio), None, risk_ratio)
     beyond_one = (near - 1) * (ratio - 1) <= 0
     return EValue(_e_value(risk_ratio), 1.0 if beyond_one else _e_value(near**power), risk_ratio)
-
-
-def _coefficients(found: Fitted) -> np.ndarray:
-    """The estimates in the order of the matrix's columns."""
-    rows = found.rows.filter(pl.col("note").ne_missing("reference") & pl.col("estimate").is_not_null())
-    return rows["estimate"].to_numpy()
 
 
 def _effects_of(

@@ -45,13 +45,14 @@ def pool_estimates(
         between=pl.col("estimate").var(),
         note=pl.col("note").drop_nulls().unique(maintain_order=True).str.join("; "),
     )
-    is_reference = (pl.col("level") == pl.col("reference")).fill_null(False) if "reference" in keys else False
-    is_pooled = (pl.col("n_estimated") == n_imputations) & ~pl.lit(is_reference)
+    is_reference = pl.lit(False)
+    if {"level", "reference"} <= {*keys}:
+        is_reference = (pl.col("level") == pl.col("reference")).fill_null(False)
     counted = found.with_columns(
         is_reference=is_reference,
-        is_pooled=is_pooled,
+        is_pooled=pl.col("n_estimated") == n_imputations,
         n_imputations=pl.lit(n_imputations, pl.Int64),
-        complete_df=_complete_df(n, n_parameters, keys, is_reference),
+        complete_df=_complete_df(n, n_parameters, keys),
     )
     _refuse_too_few_patients(counted, n)
     return _with_intervals(_by_rubin(counted)).select(
@@ -99,15 +100,13 @@ def _count_imputations(rows: pl.DataFrame, keys: list[str]) -> int:
     return found
 
 
-def _complete_df(
-    n: float | None, n_parameters: int | None, keys: list[str], is_reference: pl.Expr | bool
-) -> pl.Expr:
+def _complete_df(n: float | None, n_parameters: int | None, keys: list[str]) -> pl.Expr:
     """The degrees of freedom had nothing been missing; null where n is not stated."""
     if n is None or math.isinf(n):
         return pl.lit(None, pl.Float64)
     if n_parameters is not None:
         return pl.lit(n - n_parameters, pl.Float64)
-    n_terms = ((pl.col("n_estimated") > 0) & ~pl.lit(is_reference)).sum()
+    n_terms = (pl.col("n_estimated") > 0).sum()
     return (n - (n_terms.over("definition") if "definition" in keys else n_terms)).cast(pl.Float64)
 
 

@@ -79,11 +79,13 @@ def count_agreement(analysis_set: pl.DataFrame, definitions: Sequence[str]) -> p
 
 
 def agreement(results: Results) -> Table:
-    """Returns a line per pair of definitions: the cross table, the observed agreement, Cohen's kappa and Gwet's AC1."""
+    """Returns a line per definition set against the primary one: the cross table, the observed agreement, Cohen's kappa
+    and Gwet's AC1. Every pair stands in agreement.csv."""
     counted = count_agreement(results.analysis_set, results.study.definitions)
+    counted = counted.filter(pl.col("definition_1") == results.primary)
     cells = [cell for pair in counted.iter_rows(named=True) for cell in _pair_cells(pair)]
     notes = (
-        "Definitions by their names; each is set against those below it. Agreement, kappa and AC1 are of the patients who "
+        "Definitions by their names, each set against the primary one. Agreement, kappa and AC1 are of the patients who "
         "could be judged under both.",
         f"{WILSON} Cohen's kappa (standard error of Fleiss, Cohen & Everitt 1969) and Gwet's AC1 (Gwet 2008) with 95 % "
         "Wald intervals; kappa falls where hardly anybody or nearly everybody meets both, AC1 does so less.",

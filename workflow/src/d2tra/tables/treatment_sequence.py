@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from d2tra.risk_factor_plan import Characteristic
 from d2tra.risk_factors import DAYS_PER_YEAR
+from d2tra.survival import kaplan_meier, time_until
 from d2tra.tables.cells import Cell, as_cells, count_cell, proportion_cell, value_cell
 from d2tra.tables.describe import describe, row_label
 from d2tra.tables.results import WILSON, Results
@@ -72,15 +72,8 @@ def product_limit_quartiles(
 ) -> tuple[float | None, float | None, float | None]:
     """Returns when 25, 50 and 75 % had ended by the Kaplan–Meier estimate: the first time at which no more than 75, 50,
     25 % go on; infinity: not reached; null: nobody. `ended`: False = censored at that time (after the ends of the same day)."""
-    if not len(days):
-        return None, None, None
-    times = np.unique(days.to_numpy())
-    all_days, is_end = days.to_numpy(), ended.to_numpy().astype(bool)
-    at_risk = np.array([(all_days >= time).sum() for time in times])
-    n_ended = np.array([((all_days == time) & is_end).sum() for time in times])
-    going_on = np.cumprod(1 - n_ended / at_risk)
-    reached = [times[going_on <= share + 1e-12] for share in (0.75, 0.5, 0.25)]
-    first, median, third = (float(found[0]) if len(found) else float("inf") for found in reached)
+    curve = kaplan_meier(days, ended)
+    first, median, third = (time_until(curve, share).estimate for share in (0.25, 0.5, 0.75))
     return first, median, third
 
 
