@@ -68,7 +68,8 @@ def test_an_odds_ratio_is_held_back_when_its_table_hides_a_small_count():
 
 def test_a_median_of_few_patients_is_held_back():
     few, many = (
-        value_cell("median_iqr", row, "all", 54.04, 45.0, 63.0, n=n) for row, n in [("age of few", 7), ("age", 95)]
+        value_cell("median_iqr", row, "all", 54.04, 45.0, 63.0, n=n)
+        for row, n in [("age of few", 7), ("age", 95)]
     )
     cells = disclose(as_cells([few, many]), OPENSAFELY)
     assert cells["estimate"].to_list() == [None, 54.04]
@@ -85,7 +86,9 @@ def test_nothing_else_of_a_table_changes():
     assert disclose(cells, OPENSAFELY).schema == cells.schema
     kept = ["row", "level", "column", "kind", "text"]
     assert disclose(cells, OPENSAFELY).select(kept).equals(cells.select(kept))
-    assert disclose(cells, load_profile("local_audit")).equals(cells.with_columns(smallest=pl.lit(None, pl.Int64)))
+    assert disclose(cells, load_profile("local_audit")).equals(
+        cells.with_columns(smallest=pl.lit(None, pl.Int64))
+    )
 
 
 def test_an_unknown_profile_is_answered_with_the_nearest():

@@ -26,9 +26,15 @@ def test_the_conda_door_installs_the_exported_requirements_and_the_package():
 
 
 def test_the_package_imports_without_snakemake():
-    check = "import sys; sys.modules['snakemake'] = None; import d2tra.cli, d2tra.definitions, d2tra.documents"
+    check = (
+        "import sys; sys.modules['snakemake'] = None; import d2tra.cli, d2tra.definitions, d2tra.documents"
+    )
     subprocess.run([sys.executable, "-c", check], check=True)
 
 
 def _pins(requirements: str) -> list[str]:
-    return [line.strip() for line in requirements.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+    return [
+        line.strip()
+        for line in requirements.splitlines()
+        if line.strip() and not line.lstrip().startswith("#")
+    ]

@@ -11,17 +11,32 @@ SCRIPTS = sorted((ROOT / "workflow" / "scripts").glob("*.py"))
 
 
 def test_imports_are_followed_through_other_modules():
-    names = {Path(path).name for path in provenance.modules_behind(ROOT / "workflow/scripts/trace_treatment.py")}
-    assert {"courses.py", "drug_names.py", "codelists.py", "config.py", "errors.py", "io.py", "logs.py"} <= names
+    names = {
+        Path(path).name for path in provenance.modules_behind(ROOT / "workflow/scripts/trace_treatment.py")
+    }
+    assert {
+        "courses.py",
+        "drug_names.py",
+        "codelists.py",
+        "config.py",
+        "errors.py",
+        "io.py",
+        "logs.py",
+    } <= names
 
 
 def test_the_templates_of_a_document_stand_behind_the_script_that_fills_them():
-    names = {Path(path).name for path in provenance.modules_behind(ROOT / "workflow/scripts/write_reports.py")}
+    names = {
+        Path(path).name for path in provenance.modules_behind(ROOT / "workflow/scripts/write_reports.py")
+    }
     assert {"report.html.j2", "style.css", "pages.py"} <= names
 
 
 def test_what_a_script_does_not_use_is_left_out():
-    names = {Path(path).parent.name for path in provenance.modules_behind(ROOT / "workflow/scripts/trace_treatment.py")}
+    names = {
+        Path(path).parent.name
+        for path in provenance.modules_behind(ROOT / "workflow/scripts/trace_treatment.py")
+    }
     assert not names & {"figures", "models", "tables", "documents"}
 
 

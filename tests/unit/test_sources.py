@@ -15,7 +15,8 @@ import pytest
 
 from d2tra.errors import StudyError
 from d2tra.extract.site import SiteMapping, TableSource
-from d2tra.extract.sources import all_cells, document_properties, read_cells, sheet_names, source_label
+from d2tra.extract.sources import all_cells, document_properties, read_cells, source_label
+from d2tra.extract.workbooks import sheet_names
 
 
 def cells_of(folder: Path, content: str | bytes, name: str = "labs.csv", **declared: object) -> pl.DataFrame:

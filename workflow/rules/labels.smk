@@ -28,8 +28,7 @@ rule label_patients:
     log:
         "<private>/logs/label_patients/{site}.log",
     params:
-        definitions=STUDY.definitions,
-        choices=LABELLING,
+        study=LABELLING,
     script:
         "../scripts/label_patients.py"
 
@@ -40,11 +39,9 @@ rule draw_timelines:
         courses="<private>/sites/{site}/courses.parquet",
         sequence="<private>/sites/{site}/sequence.parquet",
         scores="<private>/sites/{site}/scores.parquet",
-        labels="<private>/sites/{site}/labels.parquet",
-        evidence="<private>/sites/{site}/evidence.parquet",
+        labelled=expand("<private>/sites/{{site}}/{name}.parquet", name=["labels", "evidence"]),
         cut="<private>/sites/{site}/data_cut.json",
-        looks=[settings.setting_path(name) for name in ("scores", "style")],
-        files=DEFINITIONS,
+        files=[*DEFINITIONS, *(settings.setting_path(name) for name in ("scores", "style"))],
         code=code("draw_timelines"),
     output:
         timelines=directory("<private>/sites/{site}/timelines"),

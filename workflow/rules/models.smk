@@ -7,6 +7,8 @@ gives   <private>/cohorts/{cohort}/models/<model>.csv, <model>_fit.json
         <private>/cohorts/{cohort}/tables/<table>.csv      numbers before disclosure control
 """
 
+RESULT_FILES = ["prevalence", "agreement", "reproduction", "readings"]
+
 
 rule fit_models:
     """Fit each declared model, saying before what the data cannot bear."""
@@ -29,22 +31,16 @@ rule fit_models:
 rule describe:
     """Count, with intervals, everything that the tables and figures show."""
     input:
-        flow="<private>/cohorts/{cohort}/flow.csv",
-        analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
+        own=expand("<private>/cohorts/{{cohort}}/{name}", name=["analysis_set.parquet", "flow.csv", "models"]),
         members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
         policies=of_every_site("policies.parquet"),
         sequences=of_every_site("sequence.parquet"),
-        files=[*LABEL_FILES, *FACTOR_FILES],
+        files=[*LABEL_FILES, *FACTOR_FILES, *([STUDY.published] if STUDY.published else [])],
         study=STUDY_FILE,
-        models="<private>/cohorts/{cohort}/models",
-        published=STUDY.published or [],
         code=code("describe"),
     output:
         tables=directory("<private>/cohorts/{cohort}/tables"),
-        prevalence="<private>/cohorts/{cohort}/prevalence.csv",
-        agreement="<private>/cohorts/{cohort}/agreement.csv",
-        reproduction="<private>/cohorts/{cohort}/reproduction.csv",
-        readings="<private>/cohorts/{cohort}/readings.csv",
+        counts=expand("<private>/cohorts/{{cohort}}/{name}.csv", name=RESULT_FILES),
     log:
         "<private>/logs/describe/{cohort}.log",
     params:

@@ -13,9 +13,8 @@ if __name__ == "__main__":
     given, asked = snakemake.input, snakemake.params
     definition = load_definition(asked.definition)
     cut = study_cut(asked.data_cut_date, io.read_json(given.cut)["data_cut_date"])
-    labels, evidence, courses, scores, sequence = map(
-        io.read, (given.labels, given.evidence, given.courses, given.scores, given.sequence)
-    )
+    labels, evidence = map(io.read, given.labelled)
+    courses, scores, sequence = map(io.read, (given.courses, given.scores, given.sequence))
     mine = labels.filter(definition=definition.name, status="met")
     reasons = evidence.filter(definition=definition.name)
     look = (load_style(), load_score_settings(), asked.synthetic)

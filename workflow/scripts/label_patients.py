@@ -6,7 +6,8 @@ from d2tra.extract.site import load_site
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    definitions, choices = snakemake.params.definitions, snakemake.params.choices
+    choices = dict(snakemake.params.study)
+    definitions = choices.pop("definitions")
     records_glucocorticoids = load_site(snakemake.input.mapping).records_glucocorticoids
     valid = io.read_folder(snakemake.input.valid)
     courses = io.read(snakemake.input.courses) if "treatments" in valid else None

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from d2tra.errors import StudyError, nearest
 
 # the keys of a study that labels depend on
-LABELLING_KEYS = {"data_cut_date", "if_criterion_3_unrecorded", "severity_score"}
+LABELLING_KEYS = {"definitions", "data_cut_date", "if_criterion_3_unrecorded", "severity_score"}
 PROJECT = Path(__file__).resolve().parents[3]
 Policy = Literal["unknown", "assume_met", "global_above_50", "ignore"]
 Baseline = Literal["first_bts", "diagnosis", "index"]

@@ -134,9 +134,7 @@ class MeanOfVisits(Leaf):
         found = text(f"{names} ", number("mean_of"), at_visits)
         few = "no visit" if self.visits == 1 else f"fewer than {self.visits} visits"
         start = day(days_before("evaluation_date", self.within_days))
-        missing = text(
-            f"{few} with {names} since ", start, "; more would settle it"
-        )
+        missing = text(f"{few} with {names} since ", start, "; more would settle it")
         known = pl.col("met").is_not_null()
         return judged.select(pl.when(known).then(found).otherwise(missing)).to_series()
 

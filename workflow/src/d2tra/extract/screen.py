@@ -16,7 +16,8 @@ from d2tra.extract.identifiers import date_years, reads_as_births, signs_in_colu
 from d2tra.extract.schemas import COLUMNS
 from d2tra.extract.signs import Column, Sign
 from d2tra.extract.site import SiteMapping
-from d2tra.extract.sources import WORKBOOKS, all_cells, document_properties, sheet_names, source_label
+from d2tra.extract.sources import WORKBOOKS, all_cells, document_properties, source_label
+from d2tra.extract.workbooks import sheet_names
 
 AUTHOR = "author's name"
 BY_SOURCE = "Remove the column from the file, or clear those cells in the source system, and run again."

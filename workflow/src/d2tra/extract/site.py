@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from d2tra.config import Closed, find, load_yaml, parse
 from d2tra.errors import StudyError
+from d2tra.extract.workbooks import sheet_names
 
 TableName = Literal["patients", "visits", "labs", "treatments", "diagnoses", "imaging", "biomarkers"]
 TABLES: tuple[TableName, ...] = get_args(TableName)
@@ -149,8 +150,6 @@ def study_cut(stated: str | None, extract_cut: str) -> dt.date:
 
 
 def _canonical_sources(site: SiteMapping) -> dict[TableName, list[TableSource]]:
-    from d2tra.extract.sources import sheet_names  # the workbook is opened only for a workbook
-
     root = Path(site.source)
     if not root.exists():
         raise StudyError(

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import NamedTuple, NoReturn
 from xml.etree import ElementTree
 
-import fastexcel
 import polars as pl
 
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.site import SiteMapping, TableSource
+from d2tra.extract.workbooks import open_workbook, sheet_names
 
 TEXT_FILES = (".csv", ".tsv", ".txt")
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
@@ -35,11 +35,6 @@ class Sheet(NamedTuple):
 def source_label(path: Path, source: TableSource) -> str:
     """Returns how messages call a source: `labs.csv`, or `register.xlsx [Biologics]` for a sheet."""
     return f"{path.name} [{source.sheet}]" if source.sheet else path.name
-
-
-def sheet_names(path: Path) -> list[str]:
-    """Returns the names of a workbook's sheets, hidden ones too, in their order; StudyError if it is no workbook."""
-    return list(_workbook(path).sheet_names)
 
 
 def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
@@ -152,7 +147,7 @@ def _sheet(path: Path, source: TableSource) -> Sheet:
 
 def _of_workbook(path: Path, source: TableSource) -> Sheet:
     """A sheet counted from row 1, dates without a time as `YYYY-MM-DD`."""
-    workbook = _workbook(path)
+    workbook = open_workbook(path)
     names = list(workbook.sheet_names)
     name = source.sheet or (names[0] if len(names) == 1 else None)
     if name is None:
@@ -294,17 +289,6 @@ def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
     if isinstance(kind, pl.Datetime):
         return column.dt.to_string("%Y-%m-%d %H:%M:%S").str.strip_suffix(" 00:00:00")
     return column.cast(pl.String)
-
-
-def _workbook(path: Path) -> fastexcel.ExcelReader:
-    if not path.is_file():
-        raise StudyError(f"{path}: no such file.")
-    try:
-        return fastexcel.read_excel(path)
-    except Exception as problem:  # fastexcel raises its own kinds for damaged, protected and foreign files
-        raise StudyError(
-            f"{path.name}: not readable as a workbook (damaged, protected by a password, or another kind of file)."
-        ) from problem
 
 
 def _undecodable(path: Path, source: TableSource, line: int, content: bytes) -> NoReturn:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
@@ -123,7 +124,7 @@ def format_cell(cell: Cell) -> str:
     if estimate is None:
         return EMPTY
     if kind == "median_iqr":
-        places = 0 if abs(estimate) >= 1000 else 1  # a calendar year
+        places = 0 if 1000 <= abs(estimate) < math.inf else 1  # a calendar year has none
         return f"{decimal(estimate, places)} [{interval(cell['low'], cell['high'], places)}]"
     if kind == "mean_sd":
         return f"{decimal(estimate, 1)} ({decimal(cell['low'], 1)})"
