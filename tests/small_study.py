@@ -239,6 +239,11 @@ class Run(NamedTuple):
     screen: str
 
     @property
+    def project(self) -> Path:
+        """The copy of the project that built it, so that nothing done to the project meanwhile is felt."""
+        return self.folder.with_name(f"{self.folder.name}_project")
+
+    @property
     def results(self) -> Path:
         return self.folder / "results" / "small"
 
@@ -297,6 +302,14 @@ def run_workflow(
     return Run(folder, done.returncode, done.stdout)
 
 
+def copy_project(folder: Path) -> Path:
+    """Copies what Snakemake needs of the project (Snakefile, workflow/, config/) into `folder`; returns it."""
+    for part in ("workflow", "config"):
+        shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy2(ROOT / "Snakefile", folder)
+    return folder
+
+
 def once(folder: Path, make: Callable[[Path], Run]) -> Run:
     """Returns the run that `make` did in `folder`; of several pytest workers one does it and the others wait for it."""
     claim, done = folder.with_suffix(".claim"), folder.with_suffix(".json")
@@ -329,8 +342,12 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def build_small_study(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """Returns the finished small study, built once per session with --cores 2. Do not change it: `copy_of` it."""
-    folder = shared_folder(tmp_path_factory) / "small"
-    return built(once(folder, lambda folder: run_workflow(write_small_study(folder))))
+
+    def make(folder: Path) -> Run:
+        project = copy_project(Run(folder, 0, "").project)
+        return run_workflow(write_small_study(folder), project=project)
+
+    return built(once(shared_folder(tmp_path_factory) / "small", make))
 
 
 def copy_of(study: Run, folder: Path) -> Path:

@@ -34,6 +34,11 @@ def test_a_writer_that_fails_leaves_the_old_file_as_it_was(tmp_path, monkeypatch
     assert len(list(tmp_path.iterdir())) == 1
 
 
+def test_each_frame_goes_to_the_path_of_its_name(tmp_path):
+    io.write_each({"one": ROWS, "two": ROWS.head(1)}, [tmp_path / "two.csv", tmp_path / "one.csv"])
+    assert [io.read(tmp_path / name).height for name in ("one.csv", "two.csv")] == [2, 1]
+
+
 def test_a_folder_that_is_written_again_holds_only_the_new_files(tmp_path):
     io.write_folder({"old.parquet": ROWS}, tmp_path / "folder")
     io.write_folder({"new.parquet": ROWS}, tmp_path / "folder")

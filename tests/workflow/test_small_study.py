@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 import stat
 from collections.abc import Callable
 from pathlib import Path
@@ -24,6 +23,7 @@ from small_study import (
     Run,
     built,
     copy_of,
+    copy_project,
     once,
     patient_id,
     read_table,
@@ -85,11 +85,7 @@ def again(tmp_path_factory: pytest.TempPathFactory) -> Run:
     """The small study in another folder, inside a copy of the project, with --cores 1; of its profiles the released one."""
 
     def make(folder: Path) -> Run:
-        folder.mkdir()
-        shutil.copy(ROOT / "Snakefile", folder)
-        for part in ("workflow", "config"):
-            shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
-        write_small_study(folder)  # its definitions are the project's own
+        write_small_study(copy_project(folder))
         return run_workflow(folder, *AGAIN, cores=1, project=folder)
 
     return built(once(shared_folder(tmp_path_factory) / "again", make))
@@ -214,7 +210,7 @@ def test_a_report_is_one_file_that_needs_no_network(small: Run) -> None:
 
 
 def test_a_second_run_has_nothing_to_do(small: Run) -> None:
-    second = run_workflow(small.folder, dry=True)
+    second = run_workflow(small.folder, project=small.project, dry=True)
     assert second.returncode == 0
     assert "Nothing to be done" in second.screen
 
@@ -243,7 +239,7 @@ def test_a_changed_swollen_joint_count_moves_the_label_and_all_that_follows(
     write_table(folder / "extract" / "visits.csv", visits)
 
     report = "results/small/internal/local_audit/audit/report.html"
-    changed = run_workflow(folder, report)
+    changed = run_workflow(folder, report, project=small.project)
     assert built(changed)
     before, after = (io.read(run.site / "scores.parquet") for run in (small, changed))
     moved = after.join(before, on=after.columns, how="anti", nulls_equal=True)
@@ -254,7 +250,7 @@ def test_a_changed_swollen_joint_count_moves_the_label_and_all_that_follows(
     assert before.filter(patient_id=patient, definition="eular_2021")["status"].item() == "met"
     assert after.filter(patient_id=patient, definition="eular_2021")["status"].item() != "met"
     assert (folder / report).read_bytes() != (small.folder / report).read_bytes()
-    rest = run_workflow(folder, dry=True).reasons()
+    rest = run_workflow(folder, project=small.project, dry=True).reasons()
     assert {"assemble_analysis_set", "describe", "draw", "release", "seal_release"} <= set(rest)
     assert not {"screen_extract", "validate_extract", "score_activity", "label_patients"} & set(rest)
 
@@ -263,7 +259,7 @@ def test_an_edited_definition_judges_anew_and_scores_nothing_anew(small: Run, tm
     folder = copy_of(small, tmp_path / "copy")
     with (folder / "config" / "definitions" / "eular_2021_strict.yaml").open("a", encoding="utf-8") as handle:
         handle.write("# read again\n")
-    reruns = run_workflow(folder, dry=True).reasons()
+    reruns = run_workflow(folder, project=small.project, dry=True).reasons()
     assert "eular_2021_strict.yaml" in reruns["label_patients"]
     assert {"assemble_analysis_set", "describe", "release"} <= set(reruns)
     assert not {
@@ -279,7 +275,7 @@ def test_an_edited_model_fits_anew_and_labels_nothing_anew(small: Run, tmp_path:
     folder = copy_of(small, tmp_path / "copy")
     with (folder / "config" / "models" / "small_model.yaml").open("a", encoding="utf-8") as handle:
         handle.write("# read again\n")
-    reruns = run_workflow(folder, dry=True).reasons()
+    reruns = run_workflow(folder, project=small.project, dry=True).reasons()
     assert "small_model.yaml" in reruns["fit_models"]
     assert not {"label_patients", "score_activity", "select_cohort", "assemble_analysis_set"} & set(reruns)
 
@@ -300,7 +296,7 @@ def test_an_edited_module_reruns_the_rules_that_use_it_and_what_follows_from_the
         handle.write("# read again\n")
     # The copy's modules stand at other paths than those in Snakemake's records: only their times tell.
     reruns = run_workflow(folder, *AGAIN, "--rerun-triggers=mtime", project=folder, dry=True).reasons()
-    scripts = {rule: ROOT / "workflow" / "scripts" / f"{rule}.py" for rule in again.reasons()}
+    scripts = {rule: again.folder / "workflow" / "scripts" / f"{rule}.py" for rule in again.reasons()}
     using = {
         rule
         for rule, script in scripts.items()
@@ -327,7 +323,7 @@ def test_an_extract_with_an_nhs_number_stops_the_run_and_leaves_no_trace(small: 
     write_table(folder / "extract" / "diagnoses.csv", diagnoses)
     write_table(folder / "extract" / "patients.csv", patients)
 
-    stopped = run_workflow(folder)
+    stopped = run_workflow(folder, project=small.project)
     assert stopped.returncode != 0
     for word in ("diagnoses.csv", "'term'", "NHS number", "patients.csv", "'contact'", "e-mail", "1 cell"):
         assert word in stopped.screen

@@ -28,7 +28,7 @@ try:
     PROFILES = {name: load_profile(name) for name in STUDY.release}
     DEFINITIONS = sorted({path.as_posix() for name in STUDY.definitions for path in definition_files(name)})
     MODELS = {name: settings.find("models", name).as_posix() for name in STUDY.models}
-    COHORTS = [cohort.name for cohort in STUDY.cohorts]
+    COHORTS = STUDY.cohort_names
     SYNTHETIC = any(site.synthetic for site in SITES.values())
 except StudyError as mistake:
     raise SystemExit(f"\n{mistake}\n")

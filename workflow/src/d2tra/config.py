@@ -81,6 +81,11 @@ class Study(Closed):
         """The sites' names: the stems of their mapping files."""
         return [Path(site).stem for site in self.sites]
 
+    @property
+    def cohort_names(self) -> list[str]:
+        """The cohorts' names, in the order of the study."""
+        return [cohort.name for cohort in self.cohorts]
+
     def cohort(self, name: str) -> Cohort:
         """Returns the cohort of that name; raises StudyError that names the study's cohorts."""
         for cohort in self.cohorts:

@@ -54,6 +54,12 @@ def write(frame: pl.DataFrame, path: str | Path) -> None:
         raise ValueError(f"no writer for {path.name}: .parquet or .csv")
 
 
+def write_each(frames: Mapping[str, pl.DataFrame], paths: Sequence[str | Path]) -> None:
+    """Writes to each path the frame that is called by its stem."""
+    for path in paths:
+        write(frames[Path(path).stem], path)
+
+
 def write_text(text: str, path: str | Path) -> None:
     """Writes UTF-8 text with \\n line ends on every system, whole or not at all."""
     _whole(Path(path), lambda new: new.write_bytes(text.encode("utf-8")))

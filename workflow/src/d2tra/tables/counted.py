@@ -20,13 +20,11 @@ from d2tra.tables.table import Table
 
 
 class Counted(NamedTuple):
-    """The tables, and prevalence.csv, agreement.csv, reproduction.csv, readings.csv (no rows where nothing was published)."""
+    """The tables; and by name the counts that are files of their own: prevalence, agreement, reproduction, readings (the
+    last two without rows where nothing was published)."""
 
     tables: list[Table]
-    prevalence: pl.DataFrame
-    agreement: pl.DataFrame
-    reproduction: pl.DataFrame
-    readings: pl.DataFrame
+    counts: dict[str, pl.DataFrame]
 
 
 def count_results(
@@ -67,5 +65,10 @@ def count_results(
         tests=tuple(study.cohort(cohort).tests),
         synthetic=synthetic,
     )
-    agreement = count_agreement(analysis_set, study.definitions)
-    return Counted(build_tables(results), counted[cohort], agreement, reproduction, readings)
+    counts = {
+        "prevalence": counted[cohort],
+        "agreement": count_agreement(analysis_set, study.definitions),
+        "reproduction": reproduction,
+        "readings": readings,
+    }
+    return Counted(build_tables(results), counts)
