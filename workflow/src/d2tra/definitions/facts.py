@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
 KEY = ["patient_id", "evaluation_date"]
+STRIDE = 2**26  # more days than there are between FAR_PAST and FAR_FUTURE
 NO_IMAGING = pl.DataFrame(schema={"patient_id": pl.String, "imaging_date": pl.Date})
 
 
@@ -202,20 +203,33 @@ def latest(
     `within_days` None: however long ago. Both ends count. Null where there is no such record. `dates` must be sorted
     by patient and `until`, and keeps its rows and their order; of several records of one day the last one counts.
     """
-    found = dates.join_asof(
-        records.sort("patient_id", day, maintain_order=True),
-        left_on=until,
-        right_on=day,
-        by="patient_id",
-        coalesce=False,
-        check_sortedness=False,
+    # One number for patient and day makes this a single walk through two sorted columns.
+    patient = dates["patient_id"]
+    place = (patient != patient.shift(1)).fill_null(True).cum_sum().cast(pl.Int64)
+    patients = dates.select("patient_id", place=place).filter(place != place.shift(1).fill_null(0))
+    known = (
+        records.filter(pl.col(day).is_not_null())
+        .join(patients, on="patient_id", maintain_order="left")
+        .with_columns(key=_place_and_day(pl.col("place"), pl.col(day)))
+        .sort("key", maintain_order=True)
     )
-    if within_days is None:
-        return found
-    in_window = days_between(pl.col(day), pl.col(until)) <= within_days
-    return found.with_columns(
-        pl.when(in_window).then(pl.col(column)) for column in records.columns if column != "patient_id"
+    asked = dates.select(asked_place=place, key=_place_and_day(place, pl.col(until)))
+    found = asked.with_columns(dates[until].alias("asked_day")).join_asof(
+        known.drop("patient_id"), on="key", check_sortedness=False
     )
+    counts = pl.col("place") == pl.col("asked_place")
+    if within_days is not None:
+        counts &= days_between(pl.col(day), pl.col("asked_day")) <= within_days
+    columns = [column for column in records.columns if column != "patient_id"]
+    return dates.hstack(
+        found.select(pl.when(counts).then(pl.col(column)).alias(column) for column in columns)
+    )
+
+
+def _place_and_day(place: pl.Series | pl.Expr, day: pl.Expr) -> pl.Expr:
+    """One number that orders by patient, then day; no day comes before every day."""
+    number = day.to_physical().cast(pl.Int64).fill_null(-(STRIDE // 2))
+    return number + place * STRIDE
 
 
 def days_between(earlier: pl.Expr, later: pl.Expr) -> pl.Expr:

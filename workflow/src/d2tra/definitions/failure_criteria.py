@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import Literal
 
 import polars as pl
@@ -13,7 +14,7 @@ from d2tra.definitions.drug_criteria import (
     failure_in_words,
     possibility_in_words,
 )
-from d2tra.definitions.facts import KEY, Facts, latest
+from d2tra.definitions.facts import FAR_FUTURE, KEY, Facts, latest
 from d2tra.definitions.leaf import Leaf, text
 from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.sequence import mechanism_availability
@@ -90,40 +91,48 @@ class FailedAllAvailable(CountsFailures, Leaf):
         )
 
     def _changes(self, facts: Facts) -> pl.DataFrame:
-        """patient_id, changed_on, all_failed: the verdict on every day that may change it, of those with a failure."""
-        mechanisms = self._mechanisms(facts)
-        days = [
-            mechanisms.select("patient_id", changed_on=name)
-            for name in ("failed_on", "possible_on", "available_from")
-        ]
-        changes = pl.concat(days).drop_nulls().unique().sort("patient_id", "changed_on")
-        return (
-            changes.join(mechanisms, on="patient_id")
-            .filter(pl.col("available_from") <= pl.col("changed_on"))
-            .with_columns(failed=_known_by("changed_on"))
-            .group_by("patient_id", "changed_on")
-            .agg(all_failed=pl.col("failed").all(ignore_nulls=False))
-        )
+        """patient_id, changed_on, all_failed: the verdict on the days that change it, of those in whom all possibly failed.
+
+        Between two licences only failures change it, and each of these stays: a mechanism more makes it false again.
+        """
+        dated = date_failures(facts.bts_courses, self).filter(pl.col("possible_on").is_not_null())
+        ends, possible, failed = [], [], []
+        for (disease,), listed in _available().group_by("disease", maintain_order=True):
+            patients = facts.patients.filter(pl.col("disease") == disease).select("patient_id")
+            firsts = [
+                pl.col(name).filter(pl.col("mechanism") == mechanism).min().alias(f"{name} {mechanism}")
+                for name in ("failed_on", "possible_on")
+                for mechanism in listed["mechanism"]
+            ]
+            wide = dated.join(patients, on="patient_id", how="semi").group_by("patient_id").agg(firsts)
+            licences = listed["available_from"].unique().sort()
+            for since, until in zip(licences, [*licences[1:], FAR_FUTURE], strict=True):
+                known = listed.filter(pl.col("available_from") <= since)["mechanism"]
+                all_failed, all_possible = (
+                    _last(since, [f"{name} {mechanism}" for mechanism in known])
+                    for name in ("failed_on", "possible_on")
+                )
+                rows = wide.select("patient_id", failed=all_failed, possible=all_possible).filter(
+                    pl.col("possible") < until
+                )
+                ends.append(rows.select("patient_id", changed_on=pl.lit(until), all_failed=pl.lit(False)))
+                possible.append(rows.select("patient_id", changed_on="possible", all_failed=UNKNOWN))
+                failed.append(
+                    rows.filter(pl.col("failed") < until).select(
+                        "patient_id", changed_on="failed", all_failed=pl.lit(True)
+                    )
+                )
+        return pl.concat([*ends, *possible, *failed])  # of one day the last one counts
 
     def _mechanisms(self, facts: Facts) -> pl.DataFrame:
-        """patient_id, mechanism, available_from, failed_on, possible_on: every available mechanism of those in whom one
-        possibly failed."""
-        dated = (
-            date_failures(facts.bts_courses, self)
-            .group_by("patient_id", "mechanism")
-            .agg(pl.col("failed_on", "possible_on").min())
-            .filter(pl.col("possible_on").is_not_null())
-        )
-        patients = facts.patients.select("patient_id", "disease").join(dated, on="patient_id", how="semi")
-        return patients.join(_available(), on="disease").join(
-            dated, on=["patient_id", "mechanism"], how="left"
-        )
+        """patient_id, mechanism, failed_on, possible_on: the first of each mechanism."""
+        dated = date_failures(facts.bts_courses, self)
+        return dated.group_by("patient_id", "mechanism").agg(pl.col("failed_on", "possible_on").min())
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         if facts.courses is None:
             return judged.with_columns(reason=pl.lit(NO_TREATMENTS))["reason"]
         at_dates = judged.select(*KEY).join(facts.patients.select("patient_id", "disease"), on="patient_id")
-        failures = self._mechanisms(facts).select("patient_id", "mechanism", "failed_on", "possible_on")
         verdict = _known_by("evaluation_date")
         state = (
             pl.when(verdict.is_null())
@@ -135,7 +144,7 @@ class FailedAllAvailable(CountsFailures, Leaf):
         shown = (
             at_dates.join(_available(), on="disease")
             .filter(pl.col("available_from") <= pl.col("evaluation_date"))
-            .join(failures, on=["patient_id", "mechanism"], how="left")
+            .join(self._mechanisms(facts), on=["patient_id", "mechanism"], how="left")
             .sort(*KEY, "available_from", "mechanism")
             .group_by(KEY, maintain_order=True)
             .agg(text(pl.col("mechanism"), " ", state).str.join(", ").alias("shown"))
@@ -192,6 +201,12 @@ def nth_date(rows: pl.DataFrame, distinct: list[str], name: str, n: int, called:
     )
     nth = pl.col("nth").sort().get(n - 1, null_on_oob=True)
     return firsts.group_by("patient_id").agg(nth.alias(called))
+
+
+def _last(since: dt.date, days: list[str]) -> pl.Expr:
+    """The latest of the days, or `since` where that is later; null where one of them is."""
+    every = pl.all_horizontal(pl.col(name).is_not_null() for name in days)
+    return pl.when(every).then(pl.max_horizontal(pl.lit(since), *days))
 
 
 def _available() -> pl.DataFrame:
