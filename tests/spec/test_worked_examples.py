@@ -7,14 +7,16 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from d2tra.errors import StudyError
 from d2tra.extract.schemas import complete
-from d2tra.scores import eular_response, load_score_settings, score_visits
+from d2tra.scores import eular_response, index_response, load_score_settings, score_visits
+from d2tra.scores.asdas import asdas_crp, asdas_esr
 from d2tra.scores.bands import band, rounded
 
 EXAMPLES = pl.read_csv(
     Path(__file__).parents[1] / "data" / "worked_examples.csv", comment_prefix="#", infer_schema=False
 ).with_columns(expected_state=pl.col("expected_state").replace("", None))
-NOT_BUILT = ["ASDAS-CRP", "ASDAS-ESR"]  # axial disease, context only: no definition uses it
+ASDAS = {"ASDAS-CRP": asdas_crp(), "ASDAS-ESR": asdas_esr()}
 FORMULAS = {
     "DAS28-ESR4": "das28_esr",
     "DAS28-ESR3": "das28_esr_3v",
@@ -87,9 +89,9 @@ def in_words(verdict: bool | None) -> str:
     return {True: "yes", False: "no", None: "unknown"}[verdict]
 
 
-def test_the_file_holds_the_190_examples_and_every_one_of_them_is_tested_or_named_as_not_built() -> None:
+def test_the_file_holds_the_190_examples_and_every_one_of_them_is_tested() -> None:
     assert EXAMPLES.height == 190
-    assert set(EXAMPLES["score"]) == {*FORMULAS, *OTHERS, *NOT_BUILT}
+    assert set(EXAMPLES["score"]) == {*FORMULAS, *OTHERS, *ASDAS}
 
 
 @pytest.mark.parametrize("score", FORMULAS)
@@ -133,6 +135,46 @@ def test_minimal_and_very_low_disease_activity_agree_with_their_worked_examples(
     scored = score_visits(visits_of("MDA"))
     computed = [f"mda={in_words(a)};vlda={in_words(b)}" for a, b in scored.select("mda", "vlda").rows()]
     assert computed == [expected.split(";", 1)[1] for expected in examples("MDA")["expected"]]
+
+
+@pytest.mark.parametrize("score", ASDAS)
+def test_asdas_agrees_with_its_worked_examples_in_value_and_state(score: str) -> None:
+    names = {
+        "backpain": "back_pain",
+        "esr": "esr_mm_h",
+        "ptga": "patient_global_cm",
+        "peripheral": "peripheral_pain",
+    }
+    cases = examples(score)
+    rows = [{names.get(k, k): number(v) for k, v in pairs(inputs).items()} for inputs in cases["inputs"]]
+    scored = pl.DataFrame(rows).select(asdas=ASDAS[score])
+    states = scored.select(band(pl.col("asdas"), load_score_settings().schemes["asdas"].bands)).to_series()
+    computed = scored.select(rounded(pl.col("asdas"))).to_series()
+    assert computed.to_list() == [float(expected) for expected in cases["expected"]]
+    assert states.to_list() == cases["expected_state"].to_list()
+
+
+@pytest.mark.parametrize(
+    ("score", "later", "response"),
+    [
+        ("cdai", 20.0, "minor"), ("cdai", 20.1, "none"), ("sdai", 12.0, "moderate"), ("sdai", 12.1, "minor"),
+        ("cdai", 6.0, "major"), ("cdai", 6.1, "moderate"), ("dapsa", 10.0, "moderate"), ("dapsa", 10.1, "minor"),
+        ("dapsa", 6.0, "major"), ("cdai", 41.0, "none"), ("cdai", None, None),
+    ],
+)  # fmt: skip
+def test_an_index_responds_by_the_share_it_falls_from_40(
+    score: str, later: float | None, response: str | None
+) -> None:
+    visits = pl.DataFrame(
+        {"earlier": [40.0], "later": [later]}, schema={"earlier": pl.Float64, "later": pl.Float64}
+    )
+    assert visits.select(index_response(score, pl.col("earlier"), pl.col("later"))).item() == response
+
+
+def test_nothing_can_fall_from_0_and_das28_has_its_own_response() -> None:
+    assert pl.select(index_response("cdai", pl.lit(0.0), pl.lit(0.0))).item() is None
+    with pytest.raises(StudyError, match="Known: cdai, sdai, dapsa"):
+        index_response("das28_esr", pl.lit(4.0), pl.lit(2.0))
 
 
 def test_eular_response_agrees_with_its_worked_examples() -> None:

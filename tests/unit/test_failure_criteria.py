@@ -7,8 +7,7 @@ import pytest
 from random_patients import random_extract
 
 from d2tra.definitions import label
-from d2tra.definitions.drug_criteria import CountsFailures
-from d2tra.definitions.failure_criteria import date_failures, nth_date
+from d2tra.definitions.course_dates import CountsFailures, date_failures, nth_date
 from d2tra.treatment import trace_courses
 from d2tra.treatment.courses import outcome_at
 from ra_vignettes import extract_of, judge_all, patient, ra

@@ -5,10 +5,14 @@ from __future__ import annotations
 import polars as pl
 
 from d2tra.codelists import dmards
+from d2tra.definitions.course_dates import date_failures, nth_date
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN, CountsFailures
 from d2tra.definitions.facts import KEY, Facts, days_between, latest
 from d2tra.definitions.leaf import Leaf, Threshold, day, text
 from d2tra.treatment.courses import outcome_at
+
+COURSE = ["patient_id", "molecule", "start_date"]
+RECORDED = ["failed_inefficacy", "failed_intolerance"]
 
 
 class FailedCsdmards(CountsFailures, Leaf):
@@ -26,24 +30,30 @@ class FailedCsdmards(CountsFailures, Leaf):
         judged = dates.join(contraindicated, on="patient_id", how="left", maintain_order="left")
         if facts.courses is None:
             return judged.with_columns(met=pl.when("contraindicated").then(True))
-        counts = (
-            self._outcomes(facts).group_by(KEY).agg(n=pl.col("molecule").filter(self.failed()).n_unique())
-        )
-        judged = latest(judged, counts.rename({"evaluation_date": "changed_on"}), "changed_on")
-        judged = judged.with_columns(pl.col("n").fill_null(0))
-        return judged.with_columns(
-            met=pl.when(pl.col("contraindicated") | (pl.col("n") >= self.at_least)).then(True)
-        )
+        enough = nth_date(self._dated(facts), ["molecule"], "failed_on", self.at_least, "enough_on")
+        judged = judged.join(enough, on="patient_id", how="left", maintain_order="left")
+        failed = (pl.col("enough_on") <= pl.col("evaluation_date")).fill_null(False)
+        return judged.with_columns(met=pl.when(pl.col("contraindicated") | failed).then(True))
 
-    def _outcomes(self, facts: Facts, dates: pl.DataFrame | None = None) -> pl.DataFrame:
-        return dmard_outcomes(facts, dates).filter(pl.col("kind") == "csdmard")
+    def _dated(self, facts: Facts) -> pl.DataFrame:
+        """The csDMARD courses with failed_on: the day of the recorded failure, or of the b/tsDMARD added before."""
+        assert facts.courses is not None, "ask for courses only where the extract has treatments"
+        csdmards = facts.courses.filter(pl.col("kind") == "csdmard")
+        dated = date_failures(csdmards, self).join(
+            bts_added(csdmards, facts.bts_courses), on=COURSE, how="left"
+        )
+        discounted = pl.col("outcome").is_in(RECORDED) & ~self.failed()
+        added = pl.when(pl.lit(self.count_presumed) & ~discounted).then("bts_start")
+        return dated.with_columns(failed_on=pl.min_horizontal("failed_on", added))
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         contraindicated = pl.when("contraindicated").then(pl.lit("csDMARDs are contraindicated"))
         if facts.courses is None:
             return judged.select(pl.coalesce(contraindicated, pl.lit(NO_TREATMENTS))).to_series()
         failed = _listed(
-            self._outcomes(facts, judged.select(KEY)).filter(self.failed()), "molecule", "failed"
+            dmard_outcomes(facts, judged.select(KEY)).filter(pl.col("kind") == "csdmard", self.failed()),
+            "molecule",
+            "failed",
         )
         listed = judged.join(failed, on=KEY, how="left", maintain_order="left")
         recorded = pl.coalesce(
@@ -145,14 +155,7 @@ def dmard_outcomes(facts: Facts, dates: pl.DataFrame | None = None) -> pl.DataFr
     assert facts.courses is not None, "ask for courses only where the extract has treatments"
     csdmards = facts.courses.filter(pl.col("kind") == "csdmard")
     courses = pl.concat([facts.bts_courses, csdmards])
-    starts = facts.bts_courses.select("patient_id", bts_start="start_date")
-    during = (pl.col("bts_start") > pl.col("start_date")) & (
-        pl.col("course_stop_date").is_null() | (pl.col("bts_start") < pl.col("course_stop_date"))
-    )
-    course = ["patient_id", "molecule", "start_date"]
-    added = (
-        csdmards.join(starts, on="patient_id").filter(during).group_by(course).agg(pl.col("bts_start").min())
-    )
+    added = bts_added(csdmards, facts.bts_courses)
     if dates is None:
         changes = [
             courses.select("patient_id", evaluation_date=pl.col(name))
@@ -160,10 +163,10 @@ def dmard_outcomes(facts: Facts, dates: pl.DataFrame | None = None) -> pl.DataFr
         ]
         dates = pl.concat(changes).drop_nulls().unique(maintain_order=True)
     added_on = (pl.col("bts_start") <= pl.col("evaluation_date")).fill_null(False)
-    presumed = added_on & ~pl.col("outcome").is_in(["failed_inefficacy", "failed_intolerance"])
+    presumed = added_on & ~pl.col("outcome").is_in(RECORDED)
     return (
         outcome_at(courses, dates)
-        .join(added, on=course, how="left", maintain_order="left")
+        .join(added, on=COURSE, how="left", maintain_order="left")
         .join(dmards().select("molecule", "moa_class"), on="molecule", how="left", maintain_order="left")
         .with_columns(
             mode=pl.coalesce("mechanism", "moa_class"),
@@ -172,6 +175,24 @@ def dmard_outcomes(facts: Facts, dates: pl.DataFrame | None = None) -> pl.DataFr
         )
         .drop("bts_start", "moa_class")
     )
+
+
+def bts_added(csdmards: pl.DataFrame, bts_courses: pl.DataFrame) -> pl.DataFrame:
+    """Returns patient_id, molecule, start_date and bts_start of the csDMARD courses that went on when a b/tsDMARD was begun
+    later: its first such day."""
+    starts = bts_courses.select("patient_id", bts_start="start_date").sort("patient_id", "bts_start")
+    following = csdmards.sort("patient_id", "start_date").join_asof(
+        starts,
+        left_on="start_date",
+        right_on="bts_start",
+        by="patient_id",
+        strategy="forward",
+        allow_exact_matches=False,
+        check_sortedness=False,
+        coalesce=False,
+    )
+    goes_on = pl.col("course_stop_date").is_null() | (pl.col("bts_start") < pl.col("course_stop_date"))
+    return following.filter(goes_on & pl.col("bts_start").is_not_null()).select(*COURSE, "bts_start")
 
 
 def _listed(courses: pl.DataFrame, by: str, name: str) -> pl.DataFrame:

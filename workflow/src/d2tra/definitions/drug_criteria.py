@@ -2,39 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Self
-
 import polars as pl
 
-from d2tra.config import Closed
+from d2tra.definitions.course_dates import CountsFailures, date_failures, judge_failures
 from d2tra.definitions.facts import KEY, Facts, latest
 from d2tra.definitions.leaf import Leaf, day, text
-from d2tra.treatment.courses import is_failed, is_possibly_failed, outcome_at
+from d2tra.treatment.courses import outcome_at
 
 NO_TREATMENTS = "the extract has no treatments; the drug history would settle it"
 UNKNOWN = pl.lit(None, dtype=pl.Boolean)
-
-
-class CountsFailures(Closed):
-    """Which courses count as failed: the two parameters of every criterion that counts failures."""
-
-    count_intolerance: bool
-    count_presumed: bool
-
-    def without_presumed(self) -> Self:
-        return self.model_copy(update={"count_presumed": False})
-
-    def failed(self) -> pl.Expr:
-        """Over the columns that `outcome_at` gives."""
-        return is_failed(self.count_intolerance, self.count_presumed)
-
-    def possibly_failed(self) -> pl.Expr:
-        """Failed, or not known not to be."""
-        return is_possibly_failed(self.count_intolerance, self.count_presumed)
-
-    def counting_in_words(self) -> str:
-        counted = {"intolerance": self.count_intolerance, "presumed failures": self.count_presumed}
-        return ", ".join(f"{what} {'counted' if yes else 'not counted'}" for what, yes in counted.items())
 
 
 class FailedMechanisms(CountsFailures, Leaf):
@@ -45,11 +21,7 @@ class FailedMechanisms(CountsFailures, Leaf):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
-        judged = count_failures(facts, dates, self)
-        enough, possible = (
-            pl.col(name) >= self.at_least for name in ("n_mechanisms", "n_mechanisms_possible")
-        )
-        return judged.with_columns(met=pl.when(enough).then(True).when(~possible).then(False))
+        return judge_failures(dates, date_failures(facts.bts_courses, self), ["mechanism"], self.at_least)
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         if facts.courses is None:
@@ -57,9 +29,10 @@ class FailedMechanisms(CountsFailures, Leaf):
         courses = outcome_at(facts.bts_courses, judged.select(KEY))
         failed = courses.filter(self.failed())
         others = courses.filter(self.possibly_failed()).join(failed, on=[*KEY, "mechanism"], how="anti")
-        counted = text(
-            pl.col("n_mechanisms").cast(pl.String), " mechanism", _plural("n_mechanisms"), " failed"
-        )
+        n_mechanisms = failed.group_by(KEY).agg(n=pl.col("mechanism").n_unique())
+        n = pl.col("n").fill_null(0)
+        plural = pl.when(n == 1).then(pl.lit("")).otherwise(pl.lit("s"))
+        counted = text(n.cast(pl.String), " mechanism", plural, " failed")
         shown = text(counted, pl.coalesce(text(": ", pl.col("failed")), pl.lit("")))
         unknown = text(
             shown, "; possibly also ", pl.col("possible"), "; its stop date and reason would settle it"
@@ -74,6 +47,7 @@ class FailedMechanisms(CountsFailures, Leaf):
                 how="left",
                 maintain_order="left",
             )
+            .join(n_mechanisms, on=KEY, how="left", maintain_order="left")
             .select(pl.when(pl.col("met").is_null()).then(unknown).otherwise(shown))
             .to_series()
         )
@@ -118,26 +92,18 @@ class CsdmardsBeforeBts(Leaf):
 
 
 def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
-    """Returns `dates` (sorted) with, as at each date: n_mechanisms, n_drugs, n_presumed (failed courses that are
-    presumed so), n_mechanisms_possible (failed or possibly failed)."""
-    mechanism, failed, presumed = (
-        pl.col("mechanism"),
-        pl.col("is_failed"),
-        pl.col("outcome") == "presumed_failed",
+    """Returns `dates` (one per patient) with, as at each date: n_mechanisms and n_drugs that had failed, and n_presumed
+    (failed courses that are presumed so)."""
+    failed = dates.join(date_failures(facts.bts_courses, counting), on="patient_id").filter(
+        pl.col("failed_on") <= pl.col("evaluation_date")
     )
-    counts = (
-        facts.bts_outcomes.with_columns(is_failed=counting.failed(), is_possible=counting.possibly_failed())
-        .group_by(KEY, maintain_order=True)
-        .agg(
-            n_mechanisms=mechanism.filter(failed).n_unique(),
-            n_drugs=pl.col("molecule").filter(failed).n_unique(),
-            n_presumed=(failed & presumed).sum(),
-            n_mechanisms_possible=mechanism.filter("is_possible").n_unique(),
-        )
-        .rename({"evaluation_date": "changed_on"})
+    counts = failed.group_by("patient_id").agg(
+        n_mechanisms=pl.col("mechanism").n_unique().cast(pl.Int64),
+        n_drugs=pl.col("molecule").n_unique().cast(pl.Int64),
+        n_presumed=(pl.col("outcome") == "presumed_failed").sum().cast(pl.Int64),
     )
-    names = [name for name in counts.columns if name.startswith("n_")]
-    return latest(dates, counts, "changed_on").with_columns(pl.col(names).fill_null(0).cast(pl.Int64))
+    counted = dates.join(counts, on="patient_id", how="left", maintain_order="left")
+    return counted.with_columns(pl.col("n_mechanisms", "n_drugs", "n_presumed").fill_null(0))
 
 
 def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrexate") -> pl.DataFrame:
@@ -245,7 +211,3 @@ def possibility_in_words() -> pl.Expr:
         pl.coalesce("course_stop_reason", pl.lit("no reason recorded")),
         too_short,
     )
-
-
-def _plural(count: str) -> pl.Expr:
-    return pl.when(pl.col(count) == 1).then(pl.lit("")).otherwise(pl.lit("s"))

@@ -8,9 +8,9 @@ import polars as pl
 from pydantic import Field
 
 from d2tra.codelists import BTS_KINDS
+from d2tra.definitions.course_dates import nth_date
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN
 from d2tra.definitions.facts import KEY, Facts, days_between, latest
-from d2tra.definitions.failure_criteria import nth_date
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, text
 from d2tra.treatment.drug_names import recognised
 

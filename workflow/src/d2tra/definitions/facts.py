@@ -14,7 +14,6 @@ from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import ROW_DATES, complete, require_columns
-from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.drug_names import recognised
 
 if TYPE_CHECKING:
@@ -104,16 +103,6 @@ class Facts:
         """The b/tsDMARD courses."""
         assert self.courses is not None, "ask for courses only where the extract has treatments"
         return self.courses.filter(pl.col("kind").is_in(BTS_KINDS))
-
-    @cached_property
-    def bts_outcomes(self) -> pl.DataFrame:
-        """How the b/tsDMARD courses had ended, as `outcome_at` gives it, on every day that changes it: those on which one
-        of the patient's courses starts or stops."""
-        changes = [
-            self.bts_courses.select("patient_id", evaluation_date=pl.col(name))
-            for name in ("start_date", "course_stop_date")
-        ]
-        return outcome_at(self.bts_courses, pl.concat(changes).drop_nulls().unique(maintain_order=True))
 
 
 def gather_facts(

@@ -7,13 +7,8 @@ from typing import Literal
 
 import polars as pl
 
-from d2tra.definitions.drug_criteria import (
-    NO_TREATMENTS,
-    UNKNOWN,
-    CountsFailures,
-    failure_in_words,
-    possibility_in_words,
-)
+from d2tra.definitions.course_dates import CountsFailures, date_failures, judge_failures
+from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN, failure_in_words, possibility_in_words
 from d2tra.definitions.facts import FAR_FUTURE, KEY, Facts, latest
 from d2tra.definitions.leaf import Leaf, text
 from d2tra.treatment.courses import outcome_at
@@ -32,17 +27,8 @@ class FailedDrugs(CountsFailures, Leaf):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
-        dated = date_failures(facts.bts_courses, self)
-        what = ["molecule"] if self.count == "drugs" else ["molecule", "start_date"]
-        judged = dates
-        for name in ("failed_on", "possible_on"):
-            enough = nth_date(dated, what, name, self.at_least, f"enough_{name}")
-            judged = judged.join(enough, on="patient_id", how="left", maintain_order="left")
-        failed, possible = (
-            (pl.col(f"enough_{name}") <= pl.col("evaluation_date")).fill_null(False)
-            for name in ("failed_on", "possible_on")
-        )
-        return judged.with_columns(met=pl.when(failed).then(True).when(~possible).then(False))
+        distinct = ["molecule"] if self.count == "drugs" else ["molecule", "start_date"]
+        return judge_failures(dates, date_failures(facts.bts_courses, self), distinct, self.at_least)
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         if facts.courses is None:
@@ -166,41 +152,6 @@ class FailedAllAvailable(CountsFailures, Leaf):
             "a b/tsDMARD of every mechanism failed that availability.csv counts as available for the disease at the date "
             f"({self.counting_in_words()})"
         )
-
-
-def date_failures(courses: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
-    """Returns the courses with failed_on and possible_on: the day from which a course counts as failed, and as possibly
-    failed (null = never by the cut).
-
-    `courses`: as `trace_courses` gives them, outcomes as at the cut. What has failed stays failed, so these two days tell
-    what `outcome_at` tells at any date.
-    """
-    stop, presumed = pl.col("course_stop_date"), pl.col("outcome") == "presumed_failed"
-    presumed_on = pl.max_horizontal("course_stop_date", "presumed_from")
-    # until the next drug started, a drug given in cycles had merely run out
-    possible_on = (
-        pl.when(pl.col("outcome") == "ongoing")
-        .then("start_date")
-        .when(presumed & pl.col("has_imputed_stop"))
-        .then(presumed_on)
-        .otherwise(stop)
-    )
-    return courses.with_columns(
-        failed_on=pl.when(counting.failed()).then(pl.when(presumed).then(presumed_on).otherwise(stop)),
-        possible_on=pl.when(counting.possibly_failed()).then(possible_on),
-    )
-
-
-def nth_date(rows: pl.DataFrame, distinct: list[str], name: str, n: int, called: str) -> pl.DataFrame:
-    """Returns patient_id and, called so, the day on which the n-th distinct value had its first `name` (null days do not
-    count); null, or no row, where there are fewer."""
-    firsts = (
-        rows.filter(pl.col(name).is_not_null())
-        .group_by("patient_id", *(column for column in distinct))
-        .agg(nth=pl.col(name).min())
-    )
-    nth = pl.col("nth").sort().get(n - 1, null_on_oob=True)
-    return firsts.group_by("patient_id").agg(nth.alias(called))
 
 
 def _last(since: dt.date, days: list[str]) -> pl.Expr:

@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from d2tra.codelists import BTS_KINDS
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN
-from d2tra.definitions.facts import Facts, days_between, latest
+from d2tra.definitions.facts import FAR_PAST, Facts, days_between, latest
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, number, text
 from d2tra.errors import nearest
 from d2tra.extract.schemas import COLUMNS
@@ -41,6 +41,7 @@ class NeverLow(Leaf):
         )
         patient, visit = "patient_id", pl.col("visit_date")
         low = pl.col(f"{self.score}_band").is_in(self.bands)
+        is_first = (pl.col(patient) != pl.col(patient).shift()).fill_null(True)  # rows are sorted by patient
         known = (
             facts.visits.lazy()
             .filter(pl.col(self.score).is_not_null())
@@ -50,9 +51,10 @@ class NeverLow(Leaf):
             .select(
                 patient,
                 "visit_date",
-                known_from=visit.first().over(patient),
-                low_on=pl.when("low").then(visit).forward_fill().over(patient),
+                known_from=pl.when(is_first).then(visit).forward_fill(),
+                low_on=pl.when("low").then(visit).when(is_first).then(FAR_PAST).forward_fill(),
             )
+            .with_columns(low_on=pl.when(pl.col("low_on") > FAR_PAST).then("low_on"))
             .collect()
         )
         judged = latest(dates, known, "visit_date")
@@ -110,9 +112,11 @@ class MeanOfVisits(Leaf):
         value, patient = pl.coalesce(MEASURED_AS.get(name, name) for name in self.first_of), "patient_id"
         mean, since = pl.col("value"), pl.col("visit_date")
         if self.visits > 1:
-            back = [pl.col("value").shift(n).over(patient) for n in range(self.visits)]
-            mean = pl.sum_horizontal(back, ignore_nulls=False) / self.visits
-            since = since.shift(self.visits - 1).over(patient)
+            # rows are sorted by patient: the one so many before is the same patient's, or there are too few
+            earlier = self.visits - 1
+            enough = pl.col(patient) == pl.col(patient).shift(earlier)
+            mean = pl.sum_horizontal(pl.col("value").shift(n) for n in range(self.visits)) / self.visits
+            since = pl.when(enough).then(since.shift(earlier))
         known = (
             facts.visits.lazy()
             .select(patient, "visit_date", value=value)

@@ -62,6 +62,15 @@ class Response(Closed):
     source: str
 
 
+class IndexResponse(Closed):
+    """By how many percent an index must fall."""
+
+    minor: Limit
+    moderate: Limit
+    major: Limit
+    source: str
+
+
 class ScoreSettings(Closed):
     """The whole of `config/scores.yaml`."""
 
@@ -72,6 +81,7 @@ class ScoreSettings(Closed):
     schemes: dict[str, Scheme]
     scores: dict[str, Score]
     eular_response: Response
+    index_responses: dict[str, IndexResponse]
 
     @model_validator(mode="after")
     def _name_known_schemes(self) -> ScoreSettings:

@@ -1,0 +1,81 @@
+"""Which courses count as failed, and from which day: what has failed stays failed, so days tell it for every date."""
+
+from __future__ import annotations
+
+from typing import Self
+
+import polars as pl
+
+from d2tra.config import Closed
+from d2tra.treatment.courses import is_failed, is_possibly_failed
+
+
+class CountsFailures(Closed):
+    """Which courses count as failed: the two parameters of every criterion that counts failures."""
+
+    count_intolerance: bool
+    count_presumed: bool
+
+    def without_presumed(self) -> Self:
+        return self.model_copy(update={"count_presumed": False})
+
+    def failed(self) -> pl.Expr:
+        """Over the columns that `outcome_at` gives."""
+        return is_failed(self.count_intolerance, self.count_presumed)
+
+    def possibly_failed(self) -> pl.Expr:
+        """Failed, or not known not to be."""
+        return is_possibly_failed(self.count_intolerance, self.count_presumed)
+
+    def counting_in_words(self) -> str:
+        counted = {"intolerance": self.count_intolerance, "presumed failures": self.count_presumed}
+        return ", ".join(f"{what} {'counted' if yes else 'not counted'}" for what, yes in counted.items())
+
+
+def date_failures(courses: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
+    """Returns the courses with failed_on and possible_on: the day from which a course counts as failed, and as possibly
+    failed (null = never by the cut).
+
+    `courses`: as `trace_courses` gives them, outcomes as at the cut. What has failed stays failed, so these two days tell
+    what `outcome_at` tells at any date.
+    """
+    stop, presumed = pl.col("course_stop_date"), pl.col("outcome") == "presumed_failed"
+    presumed_on = pl.max_horizontal("course_stop_date", "presumed_from")
+    # until the next drug started, a drug given in cycles had merely run out
+    possible_on = (
+        pl.when(pl.col("outcome") == "ongoing")
+        .then("start_date")
+        .when(presumed & pl.col("has_imputed_stop"))
+        .then(presumed_on)
+        .otherwise(stop)
+    )
+    return courses.with_columns(
+        failed_on=pl.when(counting.failed()).then(pl.when(presumed).then(presumed_on).otherwise(stop)),
+        possible_on=pl.when(counting.possibly_failed()).then(possible_on),
+    )
+
+
+def nth_date(rows: pl.DataFrame, distinct: list[str], name: str, n: int, called: str) -> pl.DataFrame:
+    """Returns patient_id and, called so, the day on which the n-th distinct value had its first `name` (null days do not
+    count); null, or no row, where there are fewer."""
+    firsts = (
+        rows.filter(pl.col(name).is_not_null())
+        .group_by("patient_id", *(column for column in distinct))
+        .agg(nth=pl.col(name).min())
+    )
+    nth = pl.col("nth").sort().get(n - 1, null_on_oob=True)
+    return firsts.group_by("patient_id").agg(nth.alias(called))
+
+
+def judge_failures(dates: pl.DataFrame, dated: pl.DataFrame, distinct: list[str], n: int) -> pl.DataFrame:
+    """Returns `dates` with `met`: so many distinct values had failed by then; null where the possibly failed ones would
+    make it so many. `dated`: as `date_failures` gives it."""
+    judged = dates
+    for name in ("failed_on", "possible_on"):
+        enough = nth_date(dated, distinct, name, n, f"enough_{name}")
+        judged = judged.join(enough, on="patient_id", how="left", maintain_order="left")
+    failed, possible = (
+        (pl.col(f"enough_{name}") <= pl.col("evaluation_date")).fill_null(False)
+        for name in ("failed_on", "possible_on")
+    )
+    return judged.with_columns(met=pl.when(failed).then(True).when(~possible).then(False))
