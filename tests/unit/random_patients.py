@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import random
 
-from reference_courses import DAY, DRUGS, is_bts
+from reference_label_courses import DAY, DRUGS, is_bts
 
 
 def random_extract(seed: int, n_patients: int) -> dict[str, list[dict]]:

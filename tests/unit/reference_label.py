@@ -9,7 +9,7 @@ from decimal import ROUND_HALF_UP, Decimal
 from fractions import Fraction
 from functools import cache
 
-from reference_courses import DAY, DRUGS, INEFFICACY, INTOLERANCE, is_bts, outcome, trace
+from reference_label_courses import DAY, DRUGS, INEFFICACY, INTOLERANCE, is_bts, outcome, trace
 
 FACTORS = {"prednisolone": Fraction(1), "deflazacort": Fraction(5, 6), "methylprednisolone": Fraction(5, 4)}
 

@@ -239,7 +239,7 @@ def test_any_text_has_either_a_molecule_or_a_problem(text):
 def test_two_names_in_one_text_are_one_molecule_or_set_aside(first, second):
     found = recognise_drugs([f"{first[1]} / {second[1]}"]).row(0, named=True)
     if first[0] != second[0]:
-        assert (found["molecule"], found["problem"]) == (None, "two_molecules")
+        assert (found["molecule"], found["problem"]) in [(None, "two_molecules"), (None, "unknown")]
     else:
         assert found["molecule"] in (None, first[0])
 

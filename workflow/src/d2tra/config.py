@@ -189,6 +189,8 @@ def load_study(name: str) -> Study:
     if not isinstance(section, dict):
         raise StudyError(f"{path}: a study is a mapping of keys to values.")
     study = parse(Study, {**section, "name": path.stem}, path)
+    if study.published and not Path(study.published).is_file():
+        raise StudyError(f"{path}: key 'published': {study.published}: no such file.")
     for cohort in study.cohorts:
         if sum(c.name == cohort.name for c in study.cohorts) > 1:
             raise StudyError(f"{path}: key 'cohorts': two cohorts are named {cohort.name!r}.")

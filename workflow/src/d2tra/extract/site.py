@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal, get_args
 from pydantic import BeforeValidator, Field, model_validator
 
 from d2tra.config import Closed, find, load_yaml, parse
-from d2tra.errors import StudyError
+from d2tra.errors import StudyError, nearest
 from d2tra.extract.workbooks import sheet_names
 
 TableName = Literal["patients", "visits", "labs", "treatments", "diagnoses", "imaging", "biomarkers"]
@@ -124,11 +124,16 @@ class SiteMapping(Closed):
         return found
 
     def files(self) -> list[Path]:
-        """Returns every raw file that the site's tables come from, sorted, each once."""
+        """Returns every raw file that the site's tables come from, sorted, each once; StudyError for one not there."""
         folder = Path(self.source)
         if folder.is_file():
             return [folder]
-        return sorted({folder / source.file for sources in self.sources().values() for source in sources})
+        files = sorted({folder / source.file for sources in self.sources().values() for source in sources})
+        there = [path.name for path in folder.glob("*")]
+        missing = [f"{path.as_posix()}{nearest(path.name, there)}" for path in files if not path.is_file()]
+        if missing:
+            raise StudyError(f"{self.path}: no such file: {'; '.join(missing)}")
+        return files
 
     def file_path(self, source: TableSource) -> Path:
         """Returns the path of a source's file."""
