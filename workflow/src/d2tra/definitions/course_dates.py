@@ -34,10 +34,10 @@ class CountsFailures(Closed):
 
 def date_failures(courses: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
     """Returns the courses with failed_on and possible_on: the day from which a course counts as failed, and as possibly
-    failed (null = never by the cut).
+    failed (null = never).
 
-    `courses`: as `trace_courses` gives them, outcomes as at the cut. What has failed stays failed, so these two days tell
-    what `outcome_at` tells at any date.
+    `courses`: those of the facts, with the outcome that each has in the end. What has failed stays failed, so these two
+    days tell what `outcome_at` tells at any date.
     """
     stop, presumed = pl.col("course_stop_date"), pl.col("outcome") == "presumed_failed"
     presumed_on = pl.max_horizontal("course_stop_date", "presumed_from")

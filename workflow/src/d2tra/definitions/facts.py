@@ -14,6 +14,7 @@ from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import ROW_DATES, complete, require_columns
+from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.drug_names import recognised
 
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Facts:
 
     patients: patient_id, disease, csdmard_contraindicated, diagnosis_date · visits: the canonical columns, the scores and bands,
     severity (band of the first available of the study's severity scores), acute_phase_suppressed (Boolean, null without
-    treatments) · courses: as `trace_courses` gives them ·
+    treatments) · courses: as `trace_courses` gives them, the outcome being that of the end (by all that is recorded) ·
     glucocorticoids: patient_id, molecule, start_date, stop_date (null = open), dose_mg (prednisolone equivalent per
     day, null = not recorded) · imaging: canonical, value as Float64 · treatments, diagnoses: canonical (None: no such table).
     """
@@ -132,7 +133,7 @@ def gather_facts(
     return Facts(
         patients=patients.select("patient_id", "disease", "csdmard_contraindicated", "diagnosis_date"),
         visits=_with_suppression(visits, None if treatments is None else courses),
-        courses=None if treatments is None else courses,
+        courses=None if treatments is None or courses is None else _as_they_ended(courses),
         glucocorticoids=glucocorticoids,
         imaging=tables["imaging"] if "imaging" in tables else complete(NO_IMAGING, "imaging"),
         treatments=treatments,
@@ -234,6 +235,12 @@ def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None
                 f"study: key 'severity_score': {name!r} is no score with bands{nearest(name, banded) or '.'}"
                 f" Allowed: {', '.join(banded)}."
             )
+
+
+def _as_they_ended(courses: pl.DataFrame) -> pl.DataFrame:
+    """The courses with the outcome that each has in the end, whatever the date of judgement."""
+    in_the_end = courses.select("patient_id", evaluation_date=pl.lit(FAR_FUTURE)).unique(maintain_order=True)
+    return outcome_at(courses, in_the_end).drop("evaluation_date")
 
 
 def _glucocorticoid_rows(treatments: pl.DataFrame) -> pl.DataFrame:
