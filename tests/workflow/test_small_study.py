@@ -390,7 +390,7 @@ MISTAKES: dict[str, tuple[Callable[[Path], None], dict[str, str], tuple[str, ...
     "a raw file that is not there": (
         replace_in("small_site.yaml", SITE, MAPPED.replace("patients.csv", "patient.csv")),
         {},
-        ("small_site.yaml", "'patient.csv'", "'patients.csv'"),
+        ("small_site.yaml", "patient.csv", "'patients.csv'"),
     ),
     "an unknown definition": (
         replace_in("small.yaml", "eular_2021,", "eular_2012,"),

@@ -11,6 +11,7 @@ if __name__ == "__main__":
     tables = io.read_folder(snakemake.input.tables)
     harmonised = Harmonised(tables=tables, findings=tables.pop("findings"))
     validated = validate_extract(harmonised, load_site(snakemake.input.mapping), recognise_drugs)
+    print(validated.accounting)
     valid = {f"{name}.parquet": frame for name, frame in validated.tables.items()}
     io.write_folder(valid, snakemake.output.valid)
     io.write(validated.quarantine, snakemake.output.quarantine)

@@ -17,7 +17,7 @@ from d2tra.tables import Table
 from d2tra.tables.cells import formatted
 
 SYNTHETIC = "SYNTHETIC DATA: these patients do not exist. No number here says anything about real patients."
-INTERNAL = "Internal: not for release. Exact numbers, for the department only."
+INTERNAL = "internal: not for release. Exact numbers, for the department only."
 
 
 def banners(profile: Profile, synthetic: bool) -> list[str]:

@@ -64,7 +64,10 @@ def harmonise(site: SiteMapping) -> Harmonised:
     for table in TABLES:
         if table not in stated:
             if table in REQUIRED_TABLES and not (table == "treatments" and site.has_no(table)):
-                raise StudyError(f"{site.path}: {site.source} has no table {table}, which is required.")
+                raise StudyError(
+                    f"{site.path}: {site.source} has no table {table}, which is required. Add it"
+                    + (", or say `tables: {treatments: none}`." if table == "treatments" else ".")
+                )
             continue
         parts = []
         for source in stated[table]:
