@@ -7,10 +7,10 @@ from typing import Any
 
 import polars as pl
 
+from d2tra.codelists import BTS_KINDS
 from d2tra.config import Cohort
 
 KEYS = ["site", "patient_id"]
-BTS_KINDS = ("bdmard", "tsdmard")
 FLOW = {
     "step": pl.String,
     "reason": pl.String,
