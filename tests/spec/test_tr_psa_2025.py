@@ -100,6 +100,14 @@ def test_5_is_unknown_where_the_site_has_no_diagnoses():
     assert (judged["5"], judged["status"]) == (None, "not_assessable")
 
 
+def test_1_is_unknown_where_the_site_has_no_treatments():
+    """A patient of a site without that table has not failed too few drugs: nobody wrote them down."""
+    one = {"anybody": patient(*REFRACTORY, **ACTIVE, **BOTH), "site": patient(codes=ELSEWHERE)}
+    judged = judge_all("tr_psa_2025", one, without=["treatments"])["anybody"]
+    assert (judged["1"], judged["status"]) == (None, "not_assessable")
+    assert "no treatments" in reasons_of("tr_psa_2025", one, without=["treatments"])["anybody", "1"]
+
+
 def test_whoever_is_treatment_refractory_is_complex_to_manage_too(judged):
     complex_to_manage = judge_all("c2m_psa_2025", {name: given for name, (given, *_) in CASES.items()})
     refractory = [name for name, verdicts in judged.items() if verdicts["status"] == "met"]
