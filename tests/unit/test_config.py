@@ -30,6 +30,11 @@ def test_a_study_is_named_after_its_file(study_file):
     assert config.load_study(study_file(STUDY)).name == "my_study"
 
 
+def test_a_name_that_is_written_where_the_file_gives_it_is_refused_and_not_overwritten(study_file):
+    with pytest.raises(StudyError, match="key 'name' is not written here: it is 'my_study'. Leave it out."):
+        config.load_study(study_file(STUDY + "name: another\n"))
+
+
 def test_the_keys_of_a_cohort_in_their_order_are_its_selection_flow(study_file):
     audit, full = config.load_study(study_file(STUDY)).cohorts
     assert list(audit.steps()) == ["sequence", "disease", "started_bts", "age_min"]

@@ -95,7 +95,7 @@ class Study(Closed):
         raise StudyError(f"study {self.name} has no cohort {name!r}; its cohorts: {known}.")
 
 
-class _PlainLoader(yaml.SafeLoader):
+class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
     """YAML in which only true and false are Booleans: a register's own words yes, no, on and off stay words."""
 
 
@@ -123,12 +123,17 @@ def load_yaml(path: str | Path) -> Any:
         ) from problem
 
 
-def parse(model: type[Model], section: Any, where: str | Path) -> Model:
-    """Returns the checked section; StudyError naming the file, the key, what is allowed and the nearest valid key."""
+def parse(model: type[Model], section: Any, where: str | Path, **derived: str) -> Model:
+    """Returns the checked section, with the keys that are `derived` from its place (a name: the stem of the file).
+
+    StudyError names the file, the key, what is allowed and the nearest valid key.
+    """
     if not isinstance(section, dict):
         raise StudyError(f"{where}: a mapping of keys to values is expected, found {type(section).__name__}.")
+    for key in derived.keys() & section.keys():
+        raise StudyError(f"{where}: key {key!r} is not written here: it is {derived[key]!r}. Leave it out.")
     try:
-        return model.model_validate(section)
+        return model.model_validate({**section, **derived})
     except ValidationError as problem:
         raise StudyError("\n".join(_in_words(model, error, where) for error in problem.errors())) from None
 
@@ -185,10 +190,7 @@ def find(kind: str, name: str) -> Path:
 def load_study(name: str) -> Study:
     """Returns the study of that name or path; its `name` is the stem of its file, its results folder too."""
     path = find("studies", name)
-    section = load_yaml(path)
-    if not isinstance(section, dict):
-        raise StudyError(f"{path}: a study is a mapping of keys to values.")
-    study = parse(Study, {**section, "name": path.stem}, path)
+    study = parse(Study, load_yaml(path), path, name=path.stem)
     if study.published and not Path(study.published).is_file():
         raise StudyError(f"{path}: key 'published': {study.published}: no such file.")
     for cohort in study.cohorts:

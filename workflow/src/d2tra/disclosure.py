@@ -47,7 +47,7 @@ def load_profile(name: str) -> Profile:
         raise StudyError(
             f"{setting_path('release')}: no release profile {name!r}{nearest(name, profiles)} Known: {known}."
         )
-    return parse(Profile, {**profiles[name], "name": name}, f"{setting_path('release')}: profiles.{name}")
+    return parse(Profile, profiles[name], f"{setting_path('release')}: profiles.{name}", name=name)
 
 
 def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import hashlib
 import platform
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
@@ -34,6 +35,7 @@ def modules_behind(script: str | Path) -> list[str]:
     return sorted(path.as_posix() for path in found | templates)
 
 
+@cache  # the DAG asks once per rule, and most rules share most modules
 def _imported_modules(path: Path) -> set[Path]:
     names: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):

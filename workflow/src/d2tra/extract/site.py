@@ -143,10 +143,7 @@ class SiteMapping(Closed):
 def load_site(name: str) -> SiteMapping:
     """Returns the site of that name or path; StudyError names the file, the key and the nearest valid choice."""
     path = find("sites", name)
-    section = load_yaml(path)
-    if not isinstance(section, dict):
-        raise StudyError(f"{path}: a site mapping is a mapping of keys to values.")
-    return parse(SiteMapping, {**section, "name": path.stem, "path": path.as_posix()}, path)
+    return parse(SiteMapping, load_yaml(path), path, name=path.stem, path=path.as_posix())
 
 
 def study_cut(stated: str | None, extract_cut: str) -> dt.date:

@@ -69,8 +69,7 @@ class ModelPlan(Closed):
 def load_model(name: str) -> ModelPlan:
     """Returns the model of that name or path; its `name` is the stem of its file."""
     path = find("models", name)
-    section = load_yaml(path)
-    return parse(ModelPlan, {**section, "name": path.stem} if isinstance(section, dict) else section, path)
+    return parse(ModelPlan, load_yaml(path), path, name=path.stem)
 
 
 def read_fits(folder: str | Path, names: Sequence[str]) -> dict[str, pl.DataFrame]:
