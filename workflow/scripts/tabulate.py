@@ -2,11 +2,11 @@
 
 from d2tra import io, logs
 from d2tra.disclosure import load_profile
-from d2tra.documents import table_pages
+from d2tra.documents import table_files
 from d2tra.tables import read_tables
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
     profile = load_profile(snakemake.wildcards.profile)
-    pages = table_pages(read_tables(snakemake.input.numbers), profile, snakemake.params.synthetic)
+    pages = table_files(read_tables(snakemake.input.numbers), profile, snakemake.params.synthetic)
     io.write_folder(pages, snakemake.output.tables)

@@ -1,5 +1,5 @@
 """Documents made of released tables and figures."""
 
-from d2tra.documents.pages import report_page, table_pages
+from d2tra.documents.pages import report_page, table_files
 
-__all__ = ["report_page", "table_pages"]
+__all__ = ["report_page", "table_files"]

@@ -11,26 +11,30 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from d2tra.config import Study
 from d2tra.definitions import Definition
 from d2tra.disclosure import Profile
+from d2tra.documents.latex import table_latex
+from d2tra.documents.layout import banners, laid_out
+from d2tra.documents.spreadsheet import table_workbook
 from d2tra.documents.summary import summarise
+from d2tra.documents.word import table_document
 from d2tra.figures import FIGURES
 from d2tra.tables import Table
-from d2tra.tables.cells import formatted
-
-SYNTHETIC = "SYNTHETIC DATA: these patients do not exist. No number here says anything about real patients."
-INTERNAL = "internal: not for release. Exact numbers, for the department only."
 
 
-def banners(profile: Profile, synthetic: bool) -> list[str]:
-    """Returns what must stand on every page."""
-    return [*([SYNTHETIC] if synthetic else []), *([] if profile.may_leave else [INTERNAL])]
-
-
-def table_pages(tables: Sequence[Table], profile: Profile, synthetic: bool) -> dict[str, Any]:
-    """Returns file name → content: each table as csv (its cells) and html."""
+def table_files(tables: Sequence[Table], profile: Profile, synthetic: bool) -> dict[str, Any]:
+    """Returns file name → content: each table as csv (its cells), html, docx, xlsx and tex."""
     page = _templates().get_template("table_page.html.j2")
     shown = banners(profile, synthetic)
-    pages = {f"{table.name}.html": page.render(table=_laid_out(table), banners=shown) for table in tables}
-    return pages | {f"{table.name}.csv": table.cells for table in tables}
+    files: dict[str, Any] = {}
+    for table in tables:
+        lines = laid_out(table)
+        files |= {
+            f"{table.name}.csv": table.cells,
+            f"{table.name}.html": page.render(table=lines, banners=shown),
+            f"{table.name}.docx": table_document(lines, shown),
+            f"{table.name}.xlsx": table_workbook(lines, table.cells, shown),
+            f"{table.name}.tex": table_latex(lines, shown),
+        }
+    return files
 
 
 def report_page(
@@ -62,7 +66,7 @@ def report_page(
         banners=banners(profile, synthetic),
         summary=summarise(study, by_name),
         figures=drawn,
-        tables=[_laid_out(table) for table in tables],
+        tables=[laid_out(table) for table in tables],
         definitions=[_in_words(definition) for definition in definitions],
         footer=[
             f"Study {study.name}. Seed {study.seed}. Baseline: {study.baseline}. Criterion 3 where unrecorded: "
@@ -81,33 +85,6 @@ def _templates() -> Environment:
         trim_blocks=True,
         keep_trailing_newline=True,
     )
-
-
-def _laid_out(table: Table) -> dict[str, Any]:
-    """The table as a template shows it; a row with levels gets a line of its own above them."""
-    texts = formatted(table.cells)
-    columns = [name for name in texts.columns if name not in ("row", "level")]
-    lines: list[dict[str, Any]] = []
-    above = None
-    for line in texts.iter_rows(named=True):
-        row, level = line["row"], line["level"]
-        if level is not None and row != above and (not lines or lines[-1]["label"] != row):
-            lines.append({"label": row, "indented": False, "texts": [""] * len(columns)})
-        above = row
-        lines.append(
-            {
-                "label": level or row,
-                "indented": level is not None,
-                "texts": [line[column] for column in columns],
-            }
-        )
-    return {
-        "name": table.name,
-        "title": table.title,
-        "headings": ["", *columns],
-        "lines": lines,
-        "footnotes": table.footnotes,
-    }
 
 
 def _in_words(definition: Definition) -> dict[str, Any]:

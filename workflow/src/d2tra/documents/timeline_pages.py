@@ -10,7 +10,7 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from d2tra.definitions import why
-from d2tra.documents.pages import SYNTHETIC
+from d2tra.documents.layout import SYNTHETIC
 from d2tra.figures.timeline import mechanism_in_words, why_stopped
 from d2tra.treatment.sequence import RISKS
 

@@ -1,0 +1,127 @@
+"""Word documents: each table as one, and the report of a cohort; to be edited, with no name, path or time in them."""
+
+from __future__ import annotations
+
+import datetime as dt
+import io
+from collections.abc import Sequence
+from typing import Any
+
+from docx import Document
+from docx.document import Document as Word
+from docx.enum.section import WD_ORIENT
+from docx.enum.text import WD_ALIGN_PARAGRAPH
+from docx.oxml import OxmlElement
+from docx.oxml.ns import qn
+from docx.shared import Mm, Pt, RGBColor
+from docx.table import _Cell, _Row
+from docx.text.paragraph import Paragraph
+
+from d2tra.documents.packed import repacked
+
+MADE_ON = dt.datetime(2000, 1, 1)  # a document of the same content is the same document
+MARGIN_MM, SHORT_SIDE_MM, LONG_SIDE_MM = 20, 210, 297
+MOST_COLUMNS_UPRIGHT = 5  # beside the row labels
+BANNER = RGBColor(0xB0, 0x00, 0x20)
+
+
+def table_document(table: dict[str, Any], banners: Sequence[str]) -> bytes:
+    """Returns one laid-out table as a docx: caption, native table with a repeated header row, footnotes."""
+    document = new_document(table["title"], banners, wide=is_wide(table))
+    add_table(document, table, table["title"])
+    return as_bytes(document)
+
+
+def new_document(title: str, banners: Sequence[str], wide: bool = False) -> Word:
+    """Returns an empty A4 document whose header says the banners on every page."""
+    document = Document()
+    properties = document.core_properties
+    properties.author, properties.last_modified_by, properties.comments = "", "", ""
+    properties.title = title
+    properties.created = properties.modified = MADE_ON
+    normal = document.styles["Normal"]
+    normal.font.name, normal.font.size = "Arial", Pt(10)
+    for level in range(1, 4):
+        document.styles[f"Heading {level}"].font.name = "Arial"
+    section = document.sections[0]
+    section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(MARGIN_MM)
+    turn(document, wide)
+    for banner in banners:
+        line = section.header.paragraphs[0].add_run(f"{banner} ")
+        line.bold, line.font.size, line.font.color.rgb = True, Pt(8), BANNER
+    return document
+
+
+def turn(document: Word, wide: bool) -> None:
+    """Lays the last section of the document across the page, or upright."""
+    section = document.sections[-1]
+    sides = (LONG_SIDE_MM, SHORT_SIDE_MM) if wide else (SHORT_SIDE_MM, LONG_SIDE_MM)
+    section.orientation = WD_ORIENT.LANDSCAPE if wide else WD_ORIENT.PORTRAIT
+    section.page_width, section.page_height = Mm(sides[0]), Mm(sides[1])
+
+
+def is_wide(table: dict[str, Any]) -> bool:
+    """Returns whether the table needs the long side of the page."""
+    return len(table["headings"]) - 1 > MOST_COLUMNS_UPRIGHT
+
+
+def add_table(document: Word, table: dict[str, Any], caption: str) -> None:
+    """Adds the caption, the table and its footnotes; the caption stays with the table."""
+    above = document.add_paragraph(caption, style="Caption")
+    above.paragraph_format.keep_with_next = True
+    headings, lines = table["headings"], table["lines"]
+    grid = document.add_table(rows=len(lines) + 1, cols=len(headings), style="Light List")
+    grid.autofit = True
+    _fill(grid.rows[0], headings, bold=True, indented=False)
+    _repeat(grid.rows[0])
+    for row, line in zip(grid.rows[1:], lines, strict=True):
+        _fill(row, [line["label"], *line["texts"]], bold=False, indented=line["indented"])
+    for note in table["footnotes"]:
+        _small(document.add_paragraph(), note)
+
+
+def add_figure(document: Word, png: bytes, caption: str, alt: str, width_mm: float) -> None:
+    """Adds a picture with its alternative text, and its caption below it."""
+    paragraph = document.add_paragraph()
+    paragraph.paragraph_format.keep_with_next = True
+    picture = paragraph.add_run().add_picture(io.BytesIO(png), width=Mm(width_mm))
+    described = picture._inline.docPr
+    described.set("descr", alt)
+    described.set("name", caption.split(".")[0])
+    document.add_paragraph(caption, style="Caption")
+
+
+def as_bytes(document: Word) -> bytes:
+    """Returns the document's file; the same document gives the same bytes."""
+    packed = io.BytesIO()
+    document.save(packed)
+    return repacked(packed.getvalue())
+
+
+def _fill(row: _Row, texts: Sequence[str], bold: bool, indented: bool) -> None:
+    for number, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
+        paragraph = cell.paragraphs[0]
+        _small(paragraph, text, bold)
+        _tighten(cell)
+        if number:
+            paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
+        elif indented:
+            paragraph.paragraph_format.left_indent = Mm(4)
+
+
+def _small(paragraph: Paragraph, text: str, bold: bool = False) -> None:
+    run = paragraph.add_run(text)
+    run.font.size, run.bold = Pt(8), bold
+    paragraph.paragraph_format.space_after = Pt(0)
+
+
+def _tighten(cell: _Cell) -> None:
+    cell.paragraphs[0].paragraph_format.space_before = Pt(0)
+
+
+def _repeat(row: _Row) -> None:
+    """Marks the row as the header that stands on top of every page the table runs over."""
+    properties = row._tr.get_or_add_trPr()
+    header = OxmlElement("w:tblHeader")
+    header.set(qn("w:val"), "true")
+    properties.append(header)
