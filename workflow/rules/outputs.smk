@@ -3,9 +3,9 @@ From numbers to released numbers, and from those alone to tables, figures and th
 
 needs   <private>/cohorts/{cohort}/tables/, config/release.yaml
 gives   <private>/drafts/{profile}/{cohort}/numbers/       released cells, one csv per table
-        <private>/drafts/{profile}/{cohort}/tables/        csv and html
+        <private>/drafts/{profile}/{cohort}/tables/        each as csv, html, docx, xlsx, tex
         <private>/drafts/{profile}/{cohort}/figures/       svg, pdf, png and the cells behind each
-        <private>/drafts/{profile}/{cohort}/report.html    one self-contained file
+        <private>/drafts/{profile}/{cohort}/report.html    one self-contained file; report.docx, to be edited
 """
 
 
@@ -57,7 +57,7 @@ rule draw:
 
 
 rule write_reports:
-    """Put tables, figures and the definition in words into one page."""
+    """Put tables, figures and the definitions in words into one page and one Word document."""
     input:
         numbers="<private>/drafts/{profile}/{cohort}/numbers",
         figures="<private>/drafts/{profile}/{cohort}/figures",
@@ -66,6 +66,7 @@ rule write_reports:
         code=code("write_reports"),
     output:
         report="<private>/drafts/{profile}/{cohort}/report.html",
+        document="<private>/drafts/{profile}/{cohort}/report.docx",
     log:
         "<private>/logs/write_reports/{profile}_{cohort}.log",
     params:

@@ -2,7 +2,7 @@
 What may leave the department, and what stays under internal/: copied whole from the drafts, then sealed.
 
 needs   <private>/drafts/{profile}/{cohort}/
-gives   <results>/{place}/{profile}/{cohort}/      tables, figures, report.html; place = release or internal
+gives   <results>/{place}/{profile}/{cohort}/      tables, figures, report.html, report.docx; place = release or internal
         <results>/{place}/{profile}/manifest.json  every file with its hash, the protocol, the inputs, the software
 """
 
@@ -36,11 +36,13 @@ rule release:
         tables="<private>/drafts/{profile}/{cohort}/tables",
         figures="<private>/drafts/{profile}/{cohort}/figures",
         report="<private>/drafts/{profile}/{cohort}/report.html",
+        document="<private>/drafts/{profile}/{cohort}/report.docx",
         code=code("release"),
     output:
         tables=directory("<results>/{place}/{profile}/{cohort}/tables"),
         figures=directory("<results>/{place}/{profile}/{cohort}/figures"),
         report="<results>/{place}/{profile}/{cohort}/report.html",
+        document="<results>/{place}/{profile}/{cohort}/report.docx",
     log:
         "<private>/logs/release/{place}_{profile}_{cohort}.log",
     script:

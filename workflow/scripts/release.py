@@ -4,5 +4,5 @@ from d2tra import io, logs
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    for name in ("tables", "figures", "report"):
+    for name in ("tables", "figures", "report", "document"):
         io.copy(snakemake.input[name], snakemake.output[name])

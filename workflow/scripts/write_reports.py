@@ -1,26 +1,23 @@
-"""Put tables, figures and the definition in words into one page."""
-
-from pathlib import Path
+"""Put tables, figures and the definitions in words into one page and one Word document."""
 
 from d2tra import config, io, logs
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
-from d2tra.documents import report_page
+from d2tra.documents import report_contents, report_document, report_page
 from d2tra.tables import read_tables
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    study = config.load_study(snakemake.input.study)
-    page = report_page(
+    given, study = snakemake.input, config.load_study(snakemake.input.study)
+    svgs, pngs = io.read_contents(given.figures, ".svg"), io.read_contents(given.figures, ".png")
+    contents = report_contents(
         study,
         snakemake.wildcards.cohort,
         load_profile(snakemake.wildcards.profile),
         snakemake.params.synthetic,
-        read_tables(snakemake.input.numbers),
-        {
-            path.stem: path.read_text(encoding="utf-8")
-            for path in sorted(Path(snakemake.input.figures).glob("*.svg"))
-        },
+        read_tables(given.numbers),
+        svgs,
         [load_definition(name) for name in study.definitions],
     )
-    io.write_text(page, snakemake.output.report)
+    io.write_text(report_page(contents, svgs), snakemake.output.report)
+    io.write_bytes(report_document(contents, pngs), snakemake.output.document)

@@ -43,6 +43,11 @@ def read_folder(folder: str | Path) -> dict[str, pl.DataFrame]:
     return {path.stem: pl.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))}
 
 
+def read_contents(folder: str | Path, ending: str) -> dict[str, bytes]:
+    """Returns the bytes of every file of a folder with that ending, by its stem, sorted."""
+    return {path.stem: path.read_bytes() for path in sorted(Path(folder).glob(f"*{ending}"))}
+
+
 def write(frame: pl.DataFrame, path: str | Path) -> None:
     """Writes a frame as .parquet or .csv (by the name's end), whole or not at all."""
     path = Path(path)

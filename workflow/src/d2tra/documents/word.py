@@ -13,8 +13,9 @@ from docx.enum.section import WD_ORIENT
 from docx.enum.text import WD_ALIGN_PARAGRAPH
 from docx.oxml import OxmlElement
 from docx.oxml.ns import qn
-from docx.shared import Mm, Pt, RGBColor
-from docx.table import _Cell, _Row
+from docx.section import Section
+from docx.shared import Emu, Mm, Pt, RGBColor
+from docx.table import Table, _Row
 from docx.text.paragraph import Paragraph
 
 from d2tra.documents.packed import repacked
@@ -22,6 +23,7 @@ from d2tra.documents.packed import repacked
 MADE_ON = dt.datetime(2000, 1, 1)  # a document of the same content is the same document
 MARGIN_MM, SHORT_SIDE_MM, LONG_SIDE_MM = 20, 210, 297
 MOST_COLUMNS_UPRIGHT = 5  # beside the row labels
+LABEL_SHARE = 0.28  # of the width of the page
 BANNER = RGBColor(0xB0, 0x00, 0x20)
 
 
@@ -41,8 +43,8 @@ def new_document(title: str, banners: Sequence[str], wide: bool = False) -> Word
     properties.created = properties.modified = MADE_ON
     normal = document.styles["Normal"]
     normal.font.name, normal.font.size = "Arial", Pt(10)
-    for level in range(1, 4):
-        document.styles[f"Heading {level}"].font.name = "Arial"
+    for name, size_pt in (("Title", 20), ("Heading 1", 14), ("Heading 2", 11), ("Caption", 9)):
+        document.styles[name].font.name, document.styles[name].font.size = "Arial", Pt(size_pt)
     section = document.sections[0]
     section.left_margin = section.right_margin = section.top_margin = section.bottom_margin = Mm(MARGIN_MM)
     turn(document, wide)
@@ -70,12 +72,14 @@ def add_table(document: Word, table: dict[str, Any], caption: str) -> None:
     above = document.add_paragraph(caption, style="Caption")
     above.paragraph_format.keep_with_next = True
     headings, lines = table["headings"], table["lines"]
-    grid = document.add_table(rows=len(lines) + 1, cols=len(headings), style="Light List")
-    grid.autofit = True
+    grid = document.add_table(rows=len(lines) + 1, cols=len(headings))
+    _rule(grid)
+    _set_widths(grid, document.sections[-1])
     _fill(grid.rows[0], headings, bold=True, indented=False)
-    _repeat(grid.rows[0])
+    _mark(grid.rows[0], "w:tblHeader")  # stands on top of every page that the table runs over
     for row, line in zip(grid.rows[1:], lines, strict=True):
         _fill(row, [line["label"], *line["texts"]], bold=False, indented=line["indented"])
+        _mark(row, "w:cantSplit")
     for note in table["footnotes"]:
         _small(document.add_paragraph(), note)
 
@@ -102,7 +106,6 @@ def _fill(row: _Row, texts: Sequence[str], bold: bool, indented: bool) -> None:
     for number, (cell, text) in enumerate(zip(row.cells, texts, strict=True)):
         paragraph = cell.paragraphs[0]
         _small(paragraph, text, bold)
-        _tighten(cell)
         if number:
             paragraph.alignment = WD_ALIGN_PARAGRAPH.RIGHT
         elif indented:
@@ -112,16 +115,31 @@ def _fill(row: _Row, texts: Sequence[str], bold: bool, indented: bool) -> None:
 def _small(paragraph: Paragraph, text: str, bold: bool = False) -> None:
     run = paragraph.add_run(text)
     run.font.size, run.bold = Pt(8), bold
-    paragraph.paragraph_format.space_after = Pt(0)
+    paragraph.paragraph_format.space_before = paragraph.paragraph_format.space_after = Pt(1)
 
 
-def _tighten(cell: _Cell) -> None:
-    cell.paragraphs[0].paragraph_format.space_before = Pt(0)
+def _rule(grid: Table) -> None:
+    """Thin horizontal lines and no others."""
+    borders = OxmlElement("w:tblBorders")
+    for side, eighths_pt, colour in (("top", 8, "222222"), ("bottom", 8, "222222"), ("insideH", 4, "CCCCCC")):
+        line = OxmlElement(f"w:{side}")
+        for name, value in (("val", "single"), ("sz", str(eighths_pt)), ("color", colour)):
+            line.set(qn(f"w:{name}"), value)
+        borders.append(line)
+    grid._tbl.tblPr.append(borders)
 
 
-def _repeat(row: _Row) -> None:
-    """Marks the row as the header that stands on top of every page the table runs over."""
-    properties = row._tr.get_or_add_trPr()
-    header = OxmlElement("w:tblHeader")
-    header.set(qn("w:val"), "true")
-    properties.append(header)
+def _set_widths(grid: Table, section: Section) -> None:
+    """The row labels get their share of the page, the columns the rest in equal parts."""
+    page = int(section.page_width or 0) - int(section.left_margin or 0) - int(section.right_margin or 0)
+    others = len(grid.columns) - 1
+    labels = LABEL_SHARE * page if others > 1 else page / 2
+    grid.autofit = False
+    for number, column in enumerate(grid.columns):
+        column.width = Emu(int((page - labels) / others if number else labels))
+        for cell in column.cells:
+            cell.width = column.width
+
+
+def _mark(row: _Row, name: str) -> None:
+    row._tr.get_or_add_trPr().append(OxmlElement(name))
