@@ -25,7 +25,7 @@ def report_contents(
 ) -> dict[str, Any]:
     """Returns the parts of a report by name, every number of them out of the released `tables`.
 
-    title, cohort, profile_title, primary, banners, summary, figures (name, title, alt, caption: of those `drawn`),
+    title, cohort, profile_title, primary (its title) and primary_lines (in words), banners, summary, figures (name, title, alt, caption: of those `drawn`),
     tables (laid out), definitions (name, title, source, lines, open_points), footer.
     """
     by_name = {table.name: table for table in tables}
@@ -34,6 +34,7 @@ def report_contents(
         "cohort": cohort,
         "profile_title": profile.title,
         "primary": definitions[0].title,
+        "primary_lines": definitions[0].in_words(),
         "banners": banners(profile, synthetic),
         "summary": summarise(study, by_name),
         "figures": [
@@ -47,7 +48,7 @@ def report_contents(
             if name in drawn
         ],
         "tables": [laid_out(table) for table in tables],
-        "definitions": [_in_words(definition) for definition in definitions],
+        "definitions": [in_words(definition) for definition in definitions],
         "footer": [
             f"Study {study.name}. Seed {study.seed}. Baseline: {study.baseline}. Criterion 3 where unrecorded: "
             f"{study.if_criterion_3_unrecorded}.",
@@ -57,7 +58,8 @@ def report_contents(
     }
 
 
-def _in_words(definition: Definition) -> dict[str, Any]:
+def in_words(definition: Definition) -> dict[str, Any]:
+    """Returns a definition for a reader: name, title, source, lines, open_points."""
     source = definition.source
     parts = [
         source.authors,
