@@ -22,32 +22,40 @@ def report_contents(
     tables: Sequence[Table],
     drawn: Collection[str],
     definitions: Sequence[Definition],
+    without_treatments: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Returns the parts of a report by name, every number of them out of the released `tables`.
 
-    title, cohort, profile_title, primary (its title) and primary_lines (in words), banners, summary, figures (name, title, alt, caption: of those `drawn`),
-    tables (laid out), definitions (name, title, source, lines, open_points), footer.
+    `without_treatments`: the sites whose extract has no such table.
+
+    title, cohort, where, profile_title, primary (its title) and primary_lines (in words), banners, summary, figures (name,
+    title, alt, caption: of those `drawn`), tables (laid out, with caption), definitions (name, heading, source, lines,
+    open_points), footer.
     """
     by_name = {table.name: table for table in tables}
+    figures = [(name, kind) for name, kind in FIGURES.items() if name in drawn]
     return {
         "title": study.title,
         "cohort": cohort,
+        "where": f"Cohort {cohort} · primary definition: {definitions[0].title} · {profile.title}",
         "profile_title": profile.title,
         "primary": definitions[0].title,
         "primary_lines": definitions[0].in_words(),
         "banners": banners(profile, synthetic),
-        "summary": summarise(study, by_name),
+        "summary": summarise(study, by_name, without_treatments),
         "figures": [
             {
                 "name": name,
                 "title": kind.title,
                 "alt": f"{kind.title}: {kind.shows}. The numbers stand in the table «{by_name[kind.table].title}».",
-                "caption": " ".join(by_name[kind.table].footnotes),
+                "caption": " ".join([f"Figure {number}. {kind.title}.", *by_name[kind.table].footnotes]),
             }
-            for name, kind in FIGURES.items()
-            if name in drawn
+            for number, (name, kind) in enumerate(figures, start=1)
         ],
-        "tables": [laid_out(table) for table in tables],
+        "tables": [
+            {**laid_out(table), "caption": f"Table {number}. {table.title}"}
+            for number, table in enumerate(tables, start=1)
+        ],
         "definitions": [in_words(definition) for definition in definitions],
         "footer": [
             f"Study {study.name}. Seed {study.seed}. Baseline: {study.baseline}. Criterion 3 where unrecorded: "
@@ -59,7 +67,7 @@ def report_contents(
 
 
 def in_words(definition: Definition) -> dict[str, Any]:
-    """Returns a definition for a reader: name, title, source, lines, open_points."""
+    """Returns a definition for a reader: name, heading, source, lines, open_points."""
     source = definition.source
     parts = [
         source.authors,
@@ -69,7 +77,7 @@ def in_words(definition: Definition) -> dict[str, Any]:
     ]
     return {
         "name": definition.name,
-        "title": definition.title,
+        "heading": f"{definition.title} ({definition.name})",
         "source": " ".join(f"{part.rstrip('.')}." for part in parts if part),
         "lines": definition.in_words(),
         "open_points": [f"{point.left_open} {point.settled}" for point in definition.open_points],

@@ -54,7 +54,7 @@ def poster(contents: Mapping[str, Any], pngs: Mapping[str, bytes]) -> bytes:
     _heading(slide, "Background", (40, 165, 365, 20))
     _say(slide, [TO_WRITE], (40, 190, 365, 90), 28)
     _heading(slide, "Methods", (436, 165, 365, 20))
-    _say(slide, [f"Cohort {contents['cohort']}.", f"{contents['primary']}:", *contents["primary_lines"]],
+    _say(slide, [contents["where"], *contents["primary_lines"]],
          (436, 190, 365, 170), 17)  # fmt: skip
     _heading(slide, "Results", (40, 375, 761, 20))
     _say(slide, contents["summary"], (40, 400, 761, 70), 26)
@@ -84,7 +84,7 @@ def _new(size_mm: tuple[float, float], title: str) -> Deck:
 
 def _opening(deck: Deck, cohort: str, contents: Mapping[str, Any]) -> None:
     slide = _slide(deck, contents, f"{contents['title']}: {cohort}")
-    _say(slide, [f"{contents['primary']} · {contents['profile_title']}", *contents["summary"]],
+    _say(slide, [contents["where"], *contents["summary"]],
          (15, 34, 308, 130), 18)  # fmt: skip
 
 
@@ -100,7 +100,7 @@ def _table_slides(deck: Deck, contents: Mapping[str, Any], cohort: str, table: M
     lines = table["lines"]
     parts = [lines[start : start + MOST_ROWS] for start in range(0, len(lines), MOST_ROWS)]
     for number, part in enumerate(parts, start=1):
-        more = f" ({number} of {len(parts)})" if len(parts) > 1 else ""
+        more = ", continued" if number > 1 else ""
         slide = _slide(deck, contents, f"{table['title']}: {cohort}{more}")
         _table(slide, {**table, "lines": part}, (15, 28, 308, 10 * (len(part) + 1)), 11)
 
@@ -139,7 +139,7 @@ def _picture(slide: Slide, png: bytes, alt: str, box: Box) -> None:
         wide, tall = image.size
     scale = min(width / wide, height / tall)
     picture = slide.shapes.add_picture(io.BytesIO(png), Mm(left), Mm(top), Mm(wide * scale), Mm(tall * scale))
-    picture._pic.nvPicPr.cNvPr.set("descr", alt)
+    picture._pic.nvPicPr.cNvPr.set("descr", alt)  # type: ignore[attr-defined]
 
 
 def _as_bytes(deck: Deck) -> bytes:

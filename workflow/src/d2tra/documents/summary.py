@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
@@ -13,15 +13,24 @@ from d2tra.tables.cells import Cell, format_cell
 NOT_ENOUGH = (
     "Nothing can be said of the prevalence: the numbers are suppressed or no patient is in the cohort."
 )
+NO_TREATMENTS = (
+    "The extract of site {site} has no table of treatments: nothing is known of any drug there, so that no patient of the "
+    "site can be assessed by any definition."
+)
 
 
-def summarise(study: Study, tables: Mapping[str, Table]) -> list[str]:
-    """Returns the sentences that open a report; a suppressed number stays [suppressed] in its sentence."""
+def summarise(study: Study, tables: Mapping[str, Table], without_treatments: Sequence[str] = ()) -> list[str]:
+    """Returns the sentences that open a report; a suppressed number stays [suppressed] in its sentence.
+
+    `without_treatments`: the sites whose extract has no such table; that is said first.
+    """
+    opening = [NO_TREATMENTS.format(site=site) for site in without_treatments]
     if "prevalence" not in tables:
-        return [NOT_ENOUGH]
+        return [*opening, NOT_ENOUGH]
     cells = _first_row(tables["prevalence"].cells)
     met, upper = cells["Met"], cells["Upper bound (not assessable counted as met)"]
     sentences = [
+        *opening,
         f"{met['row']}: {format_cell(met)} met the definition. {format_cell(cells['Not assessable'])} could not be "
         f"assessed: the share lies between {format_cell(met)} and {format_cell(upper)}.",
         f"Of those who met it, {format_cell(cells['Met only through presumed drug failures'])} did so only through drug "

@@ -30,15 +30,13 @@ def report_document(contents: Mapping[str, Any], pngs: Mapping[str, bytes]) -> b
 
 def _summarise(document: Word, contents: Mapping[str, Any]) -> None:
     document.add_heading(contents["title"], level=0)
-    document.add_paragraph(
-        f"Cohort {contents['cohort']} · primary definition: {contents['primary']} · {contents['profile_title']}"
-    )
+    document.add_paragraph(contents["where"])
     document.add_heading("Summary", level=1)
     for sentence in contents["summary"]:
         document.add_paragraph(sentence)
     for table in contents["tables"]:
         if table["name"] in IN_SUMMARY:
-            add_table(document, table, table["title"])
+            add_table(document, table, table["caption"])
 
 
 def _plan(document: Word) -> None:
@@ -54,22 +52,22 @@ def _plan(document: Word) -> None:
 
 def _draw(document: Word, contents: Mapping[str, Any], pngs: Mapping[str, bytes]) -> None:
     document.add_heading("Figures", level=1)
-    for number, figure in enumerate(contents["figures"], start=1):
-        caption = f"Figure {number}. {figure['title']}. {figure['caption']}"
-        add_figure(document, pngs[figure["name"]], caption, figure["alt"], FIGURE_WIDTH_MM)
+    for figure in contents["figures"]:
+        add_figure(document, pngs[figure["name"]], figure["caption"], figure["alt"], FIGURE_WIDTH_MM)
 
 
 def _tabulate(document: Word, contents: Mapping[str, Any]) -> None:
-    """Every table; a wide one lies across a page of its own."""
+    """Every table that is not in the summary; wide ones lie across their pages."""
     across = False
-    for number, table in enumerate(contents["tables"], start=1):
+    others = [table for table in contents["tables"] if table["name"] not in IN_SUMMARY]
+    for number, table in enumerate(others, start=1):
         if is_wide(table) != across or number == 1:
             across = is_wide(table)
             document.add_section(WD_SECTION.NEW_PAGE)
             turn(document, across)
         if number == 1:
             document.add_heading("Tables", level=1)
-        add_table(document, table, f"Table {number}. {table['title']}")
+        add_table(document, table, table["caption"])
 
 
 def _define(document: Word, contents: Mapping[str, Any]) -> None:
@@ -77,7 +75,7 @@ def _define(document: Word, contents: Mapping[str, Any]) -> None:
     turn(document, wide=False)
     document.add_heading("Definitions in words", level=1)
     for definition in contents["definitions"]:
-        document.add_heading(f"{definition['title']} ({definition['name']})", level=2)
+        document.add_heading(definition["heading"], level=2)
         document.add_paragraph(definition["source"])
         for line in definition["lines"]:
             document.add_paragraph(line)
