@@ -123,7 +123,7 @@ def _row(
 ) -> dict[str, Any]:
     numerator, denominator = statement.implied
     found = _share(analysis_set, statement.count, statement.among, section.definition)
-    notes = [_misprint(statement), found["note"]]
+    notes = [misprint(statement), found["note"]]
     as_implied = (found["numerator"], found["denominator"]) == statement.implied
     return {
         "statement": statement.statement,
@@ -143,7 +143,8 @@ def _is_close(computed: float, published: float, denominator: int, agreement: Ag
     return _holds(agreement.points, abs(computed - published))
 
 
-def _misprint(statement: Statement) -> str | None:
+def misprint(statement: Statement) -> str | None:
+    """Returns why the printed percentage is no correct rounding of the fraction behind it; None where it is."""
     numerator, denominator = statement.implied
     exact = 100 * numerator / denominator
     correct = _as_printed(exact, statement.published)

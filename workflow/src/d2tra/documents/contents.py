@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from d2tra.config import Study
+from d2tra.config import Study, place_in_words
 from d2tra.definitions import Definition
 from d2tra.disclosure import Profile
 from d2tra.documents.layout import banners, laid_out
@@ -37,7 +37,7 @@ def report_contents(
     return {
         "title": study.title,
         "cohort": cohort,
-        "where": f"Cohort {cohort} · primary definition: {definitions[0].title} · {profile.title}",
+        "where": f"{place_in_words(cohort)} · primary definition: {definitions[0].title} · {profile.title}",
         "profile_title": profile.title,
         "primary": definitions[0].title,
         "primary_lines": definitions[0].in_words(),

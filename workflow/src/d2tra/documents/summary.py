@@ -9,6 +9,7 @@ import polars as pl
 from d2tra.config import Study
 from d2tra.tables import Table
 from d2tra.tables.cells import Cell, format_cell
+from d2tra.tables.validation import APPARENT, CORRECTED, MEASURES
 
 NOT_ENOUGH = (
     "Nothing can be said of the prevalence: the numbers are suppressed or no patient is in the cohort."
@@ -26,7 +27,7 @@ def summarise(study: Study, tables: Mapping[str, Table], without_treatments: Seq
     """
     opening = [NO_TREATMENTS.format(site=site) for site in without_treatments]
     if "prevalence" not in tables:
-        return [*opening, NOT_ENOUGH]
+        return [*opening, *(_of_validation(tables) or [NOT_ENOUGH])]
     cells = _first_row(tables["prevalence"].cells)
     met, upper = cells["Met"], cells["Upper bound (not assessable counted as met)"]
     sentences = [
@@ -42,6 +43,24 @@ def summarise(study: Study, tables: Mapping[str, Table], without_treatments: Seq
         sentences.append(
             f"Where nobody recorded whether management is problematic (criterion 3), this study takes it as "
             f"«{study.if_criterion_3_unrecorded}». The four policies side by side: {said}."
+        )
+    return sentences
+
+
+def _of_validation(tables: Mapping[str, Table]) -> list[str]:
+    """A sentence per model and cohort on who is told apart; nothing where the tables are not those of that chapter."""
+    if "validation" not in tables:
+        return []
+    told = tables["validation"].cells.filter(pl.col("level") == MEASURES["c_statistic"])
+    sentences = []
+    for row in told["row"].unique(maintain_order=True):
+        shown = {c["column"]: format_cell(c) for c in told.filter(pl.col("row") == row).iter_rows(named=True)}
+        elsewhere = [
+            f"{name[0].lower()}{name[1:]}: {said}" for name, said in shown.items() if name.startswith("In ")
+        ]
+        sentences.append(
+            f"{row}: c-statistic {shown[APPARENT]} in its own patients, {shown[CORRECTED]} corrected for optimism"
+            f"{''.join(f'; {said}' for said in elsewhere)}."
         )
     return sentences
 
