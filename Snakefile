@@ -4,14 +4,18 @@ From a department's extract to tables, figures and a report: the chapters in rea
 
 
 include: "workflow/rules/common.smk"
+include: "workflow/rules/protocol.smk"
 include: "workflow/rules/extract.smk"
 include: "workflow/rules/treatment.smk"
 include: "workflow/rules/activity.smk"
 include: "workflow/rules/labels.smk"
 include: "workflow/rules/cohort.smk"
 include: "workflow/rules/models.smk"
+include: "workflow/rules/sensitivity.smk"
 include: "workflow/rules/outputs.smk"
+include: "workflow/rules/share.smk"
 include: "workflow/rules/release.smk"
+include: "workflow/rules/validation.smk"
 
 
 rule all:
@@ -21,6 +25,7 @@ rule all:
         manifests=manifests(),
         quality=expand("<private>/sites/{site}/quality.csv", site=SITES),
         timelines=expand("<private>/sites/{site}/timelines", site=SITES),
+        imputations=imputation_figures(),
 
 
 rule audit:
@@ -39,6 +44,13 @@ rule figures:
     """Only the figures, of every cohort and profile."""
     input:
         drafts=expand("<private>/drafts/{profile}/{cohort}/figures", profile=PROFILES, cohort=COHORTS),
+
+
+rule validation:
+    """How far the models can be trusted: bootstrap, transport to other cohorts, sensitivity grid. Not part of all."""
+    input:
+        manifests=validation_manifests(),
+        grids=expand("<private>/cohorts/{cohort}/sensitivity.csv", cohort=GRID_COHORTS),
 
 
 rule check:

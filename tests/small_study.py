@@ -41,8 +41,8 @@ cohorts:
   - {name: audit,     disease: RA, sequence: [1, 20]}
   - {name: extension, disease: RA, sequence: [21, 40]}
   - {name: full,      disease: RA}
-definitions: [eular_2021, eular_2021_strict, audit_95]
-models: [small_model]
+definitions: [eular_2021, eular_2021_strict, config/definitions/audit_95.yaml]   # by name and by path
+models: [config/models/small_model.yaml]
 published: published.yaml
 release: [local_audit, opensafely]
 baseline: index

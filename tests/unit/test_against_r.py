@@ -8,9 +8,15 @@ import polars as pl
 import pytest
 
 from d2tra import estimates
+from d2tra.errors import StudyError
 from d2tra.models import fit_logistic, required_sample_size
 from d2tra.models.checks import find_separation
+from d2tra.models.design import design_matrix
 from d2tra.models.firth import CRITICAL, climb, fit_firth
+from d2tra.models.logistic import c_statistic
+from d2tra.risk_factor_plan import Characteristic
+from d2tra.tables.comparison import standardised_difference
+from d2tra.tables.describe import describe
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 LEVELS = {"race": "1", "bmi_class": "normal"}  # categorical columns with their reference level
@@ -43,6 +49,13 @@ def fitted(name: str, method: str) -> pl.DataFrame:
         .then("term")
         .otherwise(pl.format("{}_{}", "term", "level"))
     )
+
+
+def matrix_of(name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The design of a case, intercept first, and its outcome."""
+    data, outcome = pl.read_csv(REFERENCE / FIRTH[name]["file"]), FIRTH[name]["outcome"]
+    terms = [column for column in data.columns if column != outcome]
+    return design_matrix(data, terms, LEVELS).matrix, data[outcome].to_numpy() == 1
 
 
 def column(rows: pl.DataFrame, quantity: str, names: dict[str, float]) -> np.ndarray:
@@ -82,14 +95,61 @@ def test_logit_agrees_with_glm(name: str) -> None:
         )
 
 
-@pytest.mark.parametrize("name", ["table2x2_zero", "cohort95_regular3", "cohort722"])
+@pytest.mark.parametrize("name", FIRTH)
+def test_firth_agrees_with_logistf_and_brglm2_themselves(name: str) -> None:
+    """What the packages print, beside the reference that was checked with them; logistf with tight control."""
+    rows, case = fitted(name, "firth"), FIRTH[name]
+    for theirs, rtol in ((case["brglm2_AS_mean_coef"], 1e-6), (case["logistf_tight"]["coef"], 1e-6)):
+        np.testing.assert_allclose(
+            column(rows, "estimate", theirs), list(theirs.values()), rtol=rtol, atol=1e-8
+        )
+    for ours, theirs in {"ci_low": "ci_lower", "ci_high": "ci_upper"}.items():
+        want = case["logistf_tight"][theirs]
+        np.testing.assert_allclose(np.log(column(rows, ours, want)), list(want.values()), rtol=0, atol=1e-5)
+    want = case["logistf_tight"]["p"]
+    np.testing.assert_allclose(column(rows, "p_value", want), list(want.values()), rtol=1e-6)
+
+
+@pytest.mark.parametrize("name", FIRTH)
 def test_the_penalised_likelihood_agrees_with_logistf(name: str) -> None:
+    """Its maximum; a numeric factor's test by chi-squared, which the p-value is made from."""
     case = FIRTH[name]
-    data = pl.read_csv(REFERENCE / case["file"])
-    matrix = data.drop(case["outcome"]).insert_column(0, pl.Series("one", [1.0] * data.height)).to_numpy()
-    assert fit_firth(matrix, data[case["outcome"]].to_numpy() == 1).loglik == pytest.approx(
-        case["reference"]["penalised_loglik"], rel=1e-9
+    matrix, y = matrix_of(name)
+    found = fit_firth(matrix, y)
+    assert found.loglik == pytest.approx(case["reference"]["penalised_loglik"], rel=1e-9)
+    assert found.loglik == pytest.approx(case["logistf_tight"]["loglik_full"], rel=1e-9)
+    for j, chi_squared in enumerate(list(case["reference"]["plr_chisq"].values())[:3]):
+        held = climb(
+            matrix, y.astype(float), np.where(np.arange(len(found.estimate)) == j, 0, found.estimate), j
+        )
+        assert 2 * (found.loglik - held.loglik) == pytest.approx(chi_squared, rel=1e-6, abs=1e-9)
+
+
+@pytest.mark.parametrize("name", [name for name in FIRTH if "flic_intercept" in FIRTH[name]["flic_flac"]])
+def test_the_mean_risks_of_firth_and_flic_agree_with_logistf(name: str) -> None:
+    matrix, _ = matrix_of(name)
+    for method in ("firth", "flic"):
+        mean = (1 / (1 + np.exp(-matrix @ fitted(name, method)["estimate"].to_numpy()))).mean()
+        assert mean == pytest.approx(FIRTH[name]["flic_flac"][f"mean_pred_{method}"], rel=1e-6)
+
+
+def test_firth_of_a_two_by_two_table_is_half_a_patient_more_in_every_cell() -> None:
+    assert fitted("table2x2_zero", "firth")["estimate"][1] == pytest.approx(
+        FIRTH["table2x2_zero"]["analytic"]["log_or"], rel=1e-9
     )
+
+
+def test_a_collinear_column_that_r_drops_is_named_and_without_it_the_fit_agrees() -> None:
+    case = expected("a_firth")["cases"]["cohort95_collinear"]
+    data = pl.read_csv(REFERENCE / case["file"])
+    dropped = [name for name, value in case["glm_coef"].items() if value == "NA"]
+    assert dropped == ["any_comorb_score"]
+    with pytest.raises(StudyError, match=f"1 collinear.*{dropped[0]}"):
+        fit_logistic(data, "d2t", data.columns[1:])
+    kept = [name for name in data.columns[1:] if name not in dropped]
+    for method, theirs in (("firth", case["brglm2"]["coef"]), ("logit", case["glm_coef"])):
+        found = fit_logistic(data, "d2t", kept, method)["estimate"].to_list()
+        assert found == pytest.approx([value for value in theirs.values() if value != "NA"], rel=1e-6)
 
 
 def test_a_limit_on_the_wrong_mode_of_the_profile_is_walked_out_to_the_true_one(
@@ -100,8 +160,8 @@ def test_a_limit_on_the_wrong_mode_of_the_profile_is_walked_out_to_the_true_one(
     matrix = data.drop("d2t").insert_column(0, pl.Series("one", [1.0] * data.height)).to_numpy().astype(float)
     outcome = data["d2t"].to_numpy() == 1
     true = fit_firth(matrix, outcome)
-    wrong = np.column_stack([np.full(5, -11.79), np.full(5, np.nan)])
-    monkeypatch.setattr("d2tra.models.firth._from_library", lambda *_: (true.estimate, wrong.copy()))
+    wrong = np.vstack([np.full((5, 5), -11.79), np.full((5, 5), np.nan)])
+    monkeypatch.setattr("d2tra.models.firth._seek_limits", lambda *_: wrong)
     found = fit_firth(matrix, outcome)
     np.testing.assert_allclose(found.ci_low, true.ci_low, atol=1e-8)
     np.testing.assert_allclose(found.ci_high, true.ci_high, atol=1e-8)
@@ -110,18 +170,19 @@ def test_a_limit_on_the_wrong_mode_of_the_profile_is_walked_out_to_the_true_one(
 
 @pytest.mark.parametrize("name", FIRTH)
 def test_at_each_limit_twice_the_loglik_has_lost_3_8415(name: str) -> None:
-    data = pl.read_csv(REFERENCE / FIRTH[name]["file"])
-    y = data[FIRTH[name]["outcome"]].to_numpy().astype(float)
-    numbers = data.drop(FIRTH[name]["outcome"]).select(pl.col(pl.Int64, pl.Float64)).to_numpy().astype(float)
-    matrix = np.column_stack([np.ones(data.height), numbers[:, :2]])
+    matrix, y = matrix_of(name)
     found = fit_firth(matrix, y)
-    for j in range(matrix.shape[1]):
-        for limit in (found.ci_low[j], found.ci_high[j]):
-            start = found.estimate.copy()
-            start[j] = limit
-            assert 2 * (found.loglik - climb(matrix, y, start, fixed=j).loglik) == pytest.approx(
-                CRITICAL, abs=1e-5
-            )
+    for j, limits in enumerate(zip(found.ci_low, found.ci_high, strict=True)):
+        for limit in limits:
+            lost = []
+            for start in (
+                found.estimate.copy(),
+                np.zeros(len(found.estimate)),
+            ):  # a profile may have two modes
+                start[j] = limit
+                held = climb(matrix, y.astype(float), start, fixed=j)
+                lost += [2 * (found.loglik - held.loglik)] if held.converged else []
+            assert min(lost) == pytest.approx(CRITICAL, abs=1e-5)
 
 
 def test_separation_is_what_an_infinite_maximum_likelihood_estimate_shows() -> None:
@@ -168,6 +229,24 @@ def test_differences_agree_with_newcombe() -> None:
         np.testing.assert_allclose([found.ci_low, found.ci_high], want, rtol=1e-6, atol=1e-12)
 
 
+def test_newcombes_published_example_agrees() -> None:
+    """Newcombe 1998: 56/70 against 48/80; Wilson 1927: 81 and 1 of 263 and 29."""
+    published = expected("c_proportions")["published_check"]
+    assert estimates.difference(56, 70, 48, 80)[1:] == pytest.approx(published["m10"], rel=1e-6)
+    for k, n in ((81, 263), (1, 29)):
+        assert estimates.proportion(k, n)[1:] == pytest.approx(published[f"wil_{k}_{n}"], rel=1e-6)
+
+
+def test_every_count_of_the_input_is_among_the_compared() -> None:
+    compared = expected("c_proportions")
+    counts = pl.read_csv(REFERENCE / "c_counts.csv").rows()
+    assert counts == [(case["x"], case["n"]) for case in compared["single"]]
+    pairs = pl.read_csv(REFERENCE / "c_pairs.csv").rows()
+    assert pairs == [
+        tuple(case[name] for name in ("x1", "n1", "x2", "n2")) for case in compared["difference"]
+    ]
+
+
 def test_fisher_agrees_with_fisher_test() -> None:
     tests = expected("d_tests")
     for case in tests["tables2x2"]:
@@ -183,6 +262,40 @@ def test_mann_whitney_agrees_with_wilcox_test() -> None:
         assert estimates.mann_whitney(case["x"], case["y"]) == pytest.approx(
             case["asymptotic_cc_p"], rel=1e-9
         )
+
+
+def test_the_c_statistic_of_two_samples_is_the_mann_whitney_count_of_r() -> None:
+    for case in expected("d_tests")["two_sample"].values():
+        event = np.repeat([True, False], [len(case["x"]), len(case["y"])])
+        assert c_statistic(event, np.array([*case["x"], *case["y"]])) == pytest.approx(case["auc"], rel=1e-12)
+
+
+def test_standardised_differences_agree_with_tableone() -> None:
+    want = expected("d_tests")["smd"]
+    thirds = pl.col("age").cut([52, 66], labels=["low", "middle", "high"]).cast(pl.String)
+    data = pl.read_csv(REFERENCE / want["file"]).with_columns(bmi3=thirds)
+    for name, theirs in want["tableone"].items():
+        values = data[name]
+        kind = {"name": name, "title": name, "source": "", "coding": "number", "unit": "1"}
+        if name == "bmi3":
+            kind |= {"coding": "category", "unit": None, "levels": ["low", "middle", "high"]}
+        elif values.is_in([0, 1]).all():
+            values, kind = values.cast(pl.Boolean), kind | {"coding": "yes_no", "unit": None}
+        met = data[want["by"]] == 1
+        found = standardised_difference(values.filter(met), values.filter(~met), Characteristic(**kind))
+        assert found == pytest.approx(theirs, rel=1e-6), name
+
+
+def test_quartiles_means_and_deviations_agree_with_r() -> None:
+    """Quartiles of type 7, R's default."""
+    data = pl.read_csv(REFERENCE / "cohort722.csv")
+    for case in expected("d_tests")["quantiles"]:
+        kind = {"name": case["var"], "title": case["var"], "source": "", "coding": "number", "unit": "1"}
+        (quartiles,) = describe(Characteristic(**kind), {"all": data})
+        found = [quartiles[name] for name in ("low", "estimate", "high")]
+        assert found == pytest.approx(case["type7_q"], rel=1e-12)
+        (mean,) = describe(Characteristic(**kind, describe="mean_sd"), {"all": data})
+        assert [mean["estimate"], mean["low"]] == pytest.approx([case["mean"], case["sd"]], rel=1e-12)
 
 
 def test_sample_size_agrees_with_the_unrounded_formulae() -> None:

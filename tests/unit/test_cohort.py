@@ -150,3 +150,24 @@ def test_labels_with_a_row_per_definition_will_do_as_index_dates():
     cohort = Cohort.model_validate({"name": "audit"})
     once, twice = (select_cohort(cohort, PATIENTS, COURSES, index)[0] for index in (INDEX, labels))
     assert once.equals(twice)
+
+
+def test_whether_a_biologic_was_started_is_not_recorded_at_a_site_without_treatments():
+    """South has no treatments: its patients stand in a row of their own, not among those who started none."""
+    courses = COURSES.filter(pl.col("site") == "north")
+    cohort = Cohort.model_validate({"name": "audit"})
+    members, flow = select_cohort(cohort, PATIENTS, courses, INDEX, without_treatments=["south"])
+    of_step = flow.filter(step="started_bts").select("reason", "n_excluded").rows()
+    not_recorded = "whether a b/tsDMARD was started is not recorded: no treatments in the extract"
+    assert of_step == [("no b/tsDMARD started", 1), (not_recorded, 2)]
+    assert adds_up(flow)
+    assert members["site"].unique().to_list() == ["north"]
+    assert "started_bts" not in members.columns
+
+
+def test_a_cohort_that_asks_for_no_biologic_keeps_the_patients_of_a_site_without_treatments():
+    cohort = Cohort.model_validate({"name": "audit", "started_bts": False})
+    members, _ = select_cohort(
+        cohort, PATIENTS, COURSES.clear(), INDEX, without_treatments=["north", "south"]
+    )
+    assert "S1" in members["patient_id"].to_list()

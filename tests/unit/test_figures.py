@@ -72,6 +72,41 @@ CELLS: dict[str, list[Cell]] = {
         value_cell("estimate", "Obese", "Multivariable", 2.5, 0.9, 7.0, level="yes", smallest=20, note="exploratory"),
         value_cell("estimate", "Fibromyalgia", "Multivariable", None, level="yes"),
     ],
+    "odds_ratios_by_cohort": [
+        proportion_cell("Univariable", "audit: met / patients", 5, 18, "Obese"),
+        value_cell("estimate", "Univariable", "audit: odds ratio", 9.0, 0.3, 1500.0, "Obese", smallest=1),
+        value_cell("estimate", "Univariable", "full: odds ratio", 3.5, 0.98, 12.7, "Obese", smallest=20),
+        value_cell("estimate", "Univariable", "Ratio of odds ratios, extension ÷ audit", 0.4, 0.1, 2.0, "Obese", smallest=1),
+        value_cell("estimate", "Multivariable (exploratory in audit)", "full: odds ratio", 2.5, 0.9, 7.0, "Obese", smallest=20),
+    ],
+    "time_to_d2t": [
+        count_cell("Followed", "Patients", 60),
+        *(value_cell("step", "Curve", "Met it by then, %", 100 * n / 60, n, 2 * n, f"{n / 10:.2f}", n=1) for n in range(1, 20)),
+        count_cell("Years since the first b/tsDMARD", "At risk", 40, "1 year"),
+        value_cell("on_curve", "Years since the first b/tsDMARD", "Met it by then, %", 31.7, 19, 38, "1 year"),
+        value_cell("estimate", "Years since the first b/tsDMARD", "Died before it, %", 0.0, level="1 year"),
+        count_cell("Years since the first b/tsDMARD", "At risk", 4, "2 years"),
+        value_cell("on_curve", "Years since the first b/tsDMARD", "Met it by then, %", None, level="2 years"),
+        value_cell("on_curve", "Years since the first b/tsDMARD", "Died before it, %", None, level="2 years"),
+    ],
+    "missingness": [
+        proportion_cell(row, group, n, total)
+        for row, counts in {"Sex": (0, 0, 0), "Smoking": (24, 10, 14), "Ethnicity": (4, 4, 0)}.items()
+        for group, n, total in zip(("All", "Met", "Not met"), counts, (95, 12, 83), strict=True)
+    ],
+    "sensitivity": [
+        cell
+        for row, definition, rules, n_met, smallest in (
+            ("1, primary analysis", "eular_2021", "primary", 12, 10), ("2", "eular_2021", "recorded_failures", 5, 3),
+            ("3", "d2t_objective", "primary", 9, 8), ("4", "d2t_objective", "recorded_failures", 8, 9),
+        )
+        for cell in (
+            text_cell(row, "Definition", definition), text_cell(row, "Failure rules", rules),
+            text_cell(row, "Baseline", "index"), proportion_cell(row, "Met", n_met, 95),
+            value_cell("estimate", row, "Odds ratio: Obese", n_met / 3, n_met / 6, n_met * 9.0, smallest=smallest),
+            text_cell(row, "Odds ratio: Fibromyalgia", "refused"),
+        )
+    ],
 }  # fmt: skip
 NOTHING = [text_cell("Nothing", "Note", "no number at all")]
 

@@ -51,8 +51,9 @@ def test_a_script_shares_its_name_with_its_rule_and_declares_its_code(script):
 def test_a_manifest_names_every_file_and_changes_with_each_byte(tmp_path):
     (tmp_path / "report.html").write_text("one")
     (tmp_path / "APPROVED.yaml").write_text("by hand")
-    before = provenance.manifest(tmp_path, [], [], "study")
+    protocol = {"protocol_sha256": "", "files": {}}
+    before = provenance.manifest(tmp_path, protocol, [], "study")
     (tmp_path / "report.html").write_text("two")
-    after = provenance.manifest(tmp_path, [], [], "study")
+    after = provenance.manifest(tmp_path, protocol, [], "study")
     assert list(before["files"]) == ["report.html"]
     assert before["files"] != after["files"]

@@ -33,6 +33,7 @@ def at(baseline="2020-01-01", first_bts="2012-01-01", patients="A"):
 def derive(*names, baseline="2020-01-01", undated_counts=True, patients="A", **tables):
     """The named factors (with those they are made of) of the patients, from the tables given."""
     given = {"patients": complete(PATIENTS, "patients"), "visits": complete(VISITS, "visits")}
+    given["patients"] = tables.pop("patients_table", given["patients"])
     given |= {
         name: complete(rows, name) if name in ("labs", "visits", "diagnoses") else rows
         for name, rows in tables.items()
@@ -283,6 +284,15 @@ def test_what_the_drug_history_says(factor, baseline, value):
     assert derive(factor, courses=COURSES, baseline=baseline) == value
 
 
+@pytest.mark.parametrize(("says", "taken"), [(True, False), (False, None), (None, None)])
+def test_nobody_takes_glucocorticoids_only_where_a_site_without_any_says_that_it_records_them(says, taken):
+    patients = complete(PATIENTS, "patients").with_columns(
+        records_glucocorticoids=pl.lit(says, dtype=pl.Boolean)
+    )
+    without = COURSES.filter(pl.col("kind") != "glucocorticoid")
+    assert derive("glucocorticoid", courses=without, patients_table=patients) is taken
+
+
 def test_glucocorticoid_use_is_unknown_where_the_site_records_none():
     assert derive("glucocorticoid", courses=COURSES.filter(pl.col("kind") != "glucocorticoid")) is None
 
@@ -349,8 +359,8 @@ def assembled(baseline, leave_out=()):
         "diagnoses": diagnosed(("M79.7", "2015-01-01")), "courses": COURSES, "labels": LABELS, "audit_counts": COUNTS,
     }  # fmt: skip
     tables["scores"] = frame("""
-        patient_id | visit_date | das28_esr | das28_crp | cdai | das28_esr_band | das28_crp_band | cdai_band
-        A          | 2019-12-01 | 5.2       |           | 20.0 | high           |                | moderate
+        patient_id | visit_date | das28_esr | das28_crp | cdai | das28_esr_band | das28_crp_band | cdai_band | esr_mm_h_used | crp_mg_l_used
+        A          | 2019-12-01 | 5.2       |           | 20.0 | high           |                | moderate  | 30.0          |
     """)
     tables["treatments"] = frame("""
         patient_id | start_date | kind    | drug   | adherence
@@ -387,10 +397,10 @@ def test_a_site_without_treatments_leaves_its_drugs_unknown_whatever_its_courses
 
 
 def test_every_factor_is_a_typed_column_even_where_nothing_is_known():
-    types = {"yes_no": pl.Boolean, "category": pl.String, "number": pl.Float64}
+    types = {"yes_no": pl.Boolean, "number": pl.Float64}
     found = assembled("index")
     for name, factor in PLAN.factors.items():
-        assert found.schema[name] == types[factor.coding], name
+        assert found.schema[name] == types.get(factor.coding, pl.Enum(factor.levels)), name
 
 
 def test_every_row_of_the_descriptive_tables_is_a_known_characteristic():
@@ -431,3 +441,9 @@ def test_a_factor_says_one_source_and_levels_or_unit_as_its_coding_asks(change, 
 
 def test_an_empty_plan_is_a_plan():
     assert Plan.model_validate({"factors": {}, "counted": {}, "tables": {}}).characteristics == {}
+
+
+def test_a_site_s_own_code_counts_as_the_concept_it_stands_for():
+    own = diagnosed(("FM1", "2015-01-01")).with_columns(code_system=pl.lit("local"))
+    assert derive("fibromyalgia", diagnoses=own) is False
+    assert derive("fibromyalgia", diagnoses=own.with_columns(local_concept=pl.lit("fibromyalgia"))) is True

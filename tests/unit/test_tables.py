@@ -60,6 +60,8 @@ MODEL = frame("""
     eular_2021 | sex            |        |           |   |          |        |            |        |         |         | not fitted: no events |
     other      | obese          | true   | false     | 3 | 2        | firth  | 77.0       | 0.35   | 150.0   | 0.24    |           | 1
 """)  # fmt: skip
+EFFECT_OF_OBESITY = {"term": "obese", "level": "true", "risk_difference": None, "risk_ratio": None,
+                     "marginal_effect": None, "e_value": None, "note": "separated"}  # fmt: skip
 
 SEQUENCE = frame("""
     site  | patient_id | disease | position | mechanism | start_date | stop_date | days_on_drug | change | zoster_together | liver_together | tb_together
@@ -123,6 +125,8 @@ def test_every_table_is_a_frame_of_cells_with_one_cell_per_place():
         reproduction=reproduce(audit, published, "audit"),
         readings=other_readings(audit, published, "audit"),
         sequence=SEQUENCE,
+        facts={"univariable": {"eular_2021": {"terms": {"obese": {"effects": [EFFECT_OF_OBESITY]}}}}},
+        earlier={"before": {"univariable": MODEL}},
     )
     built = build_tables(given)
     assert [table.name for table in built] == list(TABLES)
@@ -301,9 +305,9 @@ def test_the_parameter_budget_stands_beside_the_odds_ratios():
 
 def test_what_a_fit_has_to_say_stands_in_the_row_it_concerns():
     table = TABLES["odds_ratios"](results())
-    assert text(table, "Fibromyalgia", "Note", "yes") == "univariable: separated"
+    assert text(table, "Fibromyalgia", "Note", "yes") == "Univariable: separated"
     assert cell(table, "Fibromyalgia", "Univariable", "yes")["note"] == "separated"
-    assert text(table, "Sex", "Note") == "univariable: not fitted: no events"
+    assert text(table, "Sex", "Note") == "Univariable: not fitted: no events"
 
 
 def test_odds_ratios_of_another_outcome_and_the_intercept_are_not_shown():

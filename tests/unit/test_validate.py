@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from d2tra.codelists import diagnosis_concepts
 from d2tra.errors import StudyError
 from d2tra.extract import findings
 from d2tra.extract.mapping import Harmonised, Part, harmonise_table
@@ -329,3 +330,23 @@ def test_the_same_extract_gives_the_same_findings_in_the_same_order(tmp_path: Pa
 
     assert first.equals(second)
     assert first["column"].to_list() == ["haq_di", "problematic_to_patient", "sjc28", "tjc28"]
+
+
+def test_what_the_mapping_says_of_a_site_stands_with_its_rows(tmp_path: Path) -> None:
+    silent = validated(tmp_path / "silent", CLEAN).tables
+    told = validated(
+        tmp_path / "told", CLEAN, records_glucocorticoids=True, local_codes={"oa": "osteoarthritis"}
+    ).tables
+
+    assert silent["patients"]["records_glucocorticoids"].to_list() == [None, None]
+    assert told["patients"]["records_glucocorticoids"].to_list() == [True, True]
+    assert "local_concept" not in silent["diagnoses"].columns
+    assert told["diagnoses"]["local_concept"].to_list() == [None, "osteoarthritis"]
+    assert told["diagnoses"].columns[-1] == "source_row"
+    concepts = diagnosis_concepts(told["diagnoses"]).select("patient_id", "concept").rows()
+    assert concepts == [("P1", "fibromyalgia"), ("P2", "osteoarthritis")]
+
+
+def test_a_local_code_of_no_concept_is_refused_with_the_nearest_one(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"(?s)local_codes.*did you mean 'osteoarthritis'"):
+        validated(tmp_path, CLEAN, local_codes={"oa": "osteoarthritus"})

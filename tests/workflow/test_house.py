@@ -28,15 +28,17 @@ extract
 treatment
 scores
 definitions
-cohort
+cohort follow_up
 risk_factor_plan
 risk_factors
+refusals
 models
-reproduction
+reproduction sensitivity
 tables
 disclosure
 figures
 documents
+review centres
 cli
 """
 FLOOR = {room: floor for floor, line in enumerate(ROOMS.split("\n")) for room in line.split()}

@@ -1,7 +1,7 @@
 """
 Who belongs to the cohort, and what is known of each member?
 
-needs   every site's valid/, courses.parquet, labels.parquet, audit_counts.parquet; config/risk_factors.yaml
+needs   every site's valid/, courses.parquet, labels.parquet, audit_counts.parquet, verdicts.parquet; config/risk_factors.yaml
 gives   <private>/cohorts/{cohort}/members.parquet         one row per member
         <private>/cohorts/{cohort}/flow.csv                one row per selection step
         <private>/cohorts/{cohort}/analysis_set.parquet    one row per member: outcomes and risk factors
@@ -38,6 +38,7 @@ rule assemble_analysis_set:
         scores=of_every_site("scores.parquet"),
         labels=of_every_site("labels.parquet"),
         counts=of_every_site("audit_counts.parquet"),
+        verdicts=of_every_site("verdicts.parquet"),
         factors=FACTOR_FILES,
         concepts=settings.codelist("concepts"),
         study=STUDY_FILE,

@@ -5,10 +5,13 @@ needs   <private>/sites/{site}/valid/, courses.parquet, scores.parquet, config/d
 gives   <private>/sites/{site}/labels.parquet      one row per patient and definition
         <private>/sites/{site}/evidence.parquet    one row per patient, definition and criterion
         <private>/sites/{site}/policies.parquet    the verdict under each criterion-3 policy
+        <private>/sites/{site}/verdicts.parquet    the verdict under the primary definition at every visit
         <private>/sites/{site}/audit_counts.parquet    severity and number of drugs tried
         <private>/sites/{site}/timelines/          a page per patient who meets the primary definition: never released
         <private>/sites/{site}/quality.csv         data-quality findings
 """
+
+JUDGED = ["labels", "evidence", "policies", "verdicts", "audit_counts"]
 
 
 rule label_patients:
@@ -21,10 +24,7 @@ rule label_patients:
         mapping=mapping_of,
         code=code("label_patients"),
     output:
-        labels="<private>/sites/{site}/labels.parquet",
-        evidence="<private>/sites/{site}/evidence.parquet",
-        policies="<private>/sites/{site}/policies.parquet",
-        counts="<private>/sites/{site}/audit_counts.parquet",
+        judged=expand("<private>/sites/{{site}}/{name}.parquet", name=JUDGED),
     log:
         "<private>/logs/label_patients/{site}.log",
     params:

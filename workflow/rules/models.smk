@@ -1,12 +1,14 @@
 """
 What goes with being difficult to treat, and how sure can one be? And every number that the tables will show.
 
-needs   <private>/cohorts/{cohort}/analysis_set.parquet, flow.csv; config/models/<model>.yaml; config/published/
+needs   <private>/cohorts/{cohort}/analysis_set.parquet, flow.csv; config/models/<model>.yaml, definitions; config/published/
 gives   <private>/cohorts/{cohort}/models/<model>.csv, <model>_fit.json
+        <private>/cohorts/{cohort}/models/<model>_trace.csv, _density.csv, _imputation.svg   of models that impute
         <private>/cohorts/{cohort}/prevalence.csv, agreement.csv, reproduction.csv, readings.csv
         <private>/cohorts/{cohort}/tables/<table>.csv      numbers before disclosure control
 """
 
+MODEL_FILES = [f"{name}{ending}" for name in STUDY.model_names for ending in (".csv", "_fit.json")]
 RESULT_FILES = ["prevalence", "agreement", "reproduction", "readings"]
 
 
@@ -15,24 +17,59 @@ rule fit_models:
     input:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
         plans=list(MODELS.values()),
+        files=[*LABEL_FILES, *FACTOR_FILES, settings.setting_path("scores")],
+        study=STUDY_FILE,
         code=code("fit_models"),
     output:
-        models=directory("<private>/cohorts/{cohort}/models"),
+        models=expand("<private>/cohorts/{{cohort}}/models/{name}", name=MODEL_FILES),
     log:
         "<private>/logs/fit_models/{cohort}.log",
-    params:
-        models=list(MODELS.values()),
-        definitions=STUDY.definitions,
-        seed=STUDY.seed,
     script:
         "../scripts/fit_models.py"
+
+
+def imputation_figures():
+    """One for each cohort and each model whose plan for missing data is multiple imputation."""
+    plans = {name: settings.load_yaml(path) for name, path in zip(STUDY.model_names, MODELS.values())}
+    imputing = [name for name, plan in plans.items() if isinstance(plan.get("missing"), dict)]
+    return expand("<private>/cohorts/{cohort}/models/{model}_imputation.svg", cohort=COHORTS, model=imputing)
+
+
+rule diagnose_imputation:
+    """Show whether the chains of an imputation mix, and its values beside those recorded."""
+    input:
+        analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
+        plan=lambda wildcards: dict(zip(STUDY.model_names, MODELS.values()))[wildcards.model],
+        files=[*FACTOR_FILES, settings.setting_path("scores"), settings.setting_path("style")],
+        study=STUDY_FILE,
+        code=code("diagnose_imputation"),
+    output:
+        trace="<private>/cohorts/{cohort}/models/{model}_trace.csv",
+        density="<private>/cohorts/{cohort}/models/{model}_density.csv",
+        figure="<private>/cohorts/{cohort}/models/{model}_imputation.svg",
+    log:
+        "<private>/logs/diagnose_imputation/{cohort}_{model}.log",
+    params:
+        synthetic=SYNTHETIC,
+    script:
+        "../scripts/diagnose_imputation.py"
+
+
+def models_before(wildcards):
+    """The models of the cohorts that the study names before this one: no cohort waits for a later one."""
+    before = COHORTS[: COHORTS.index(wildcards.cohort)]
+    return expand(
+        f"results/{STUDY.name}/private/cohorts/{{name}}/models/{{file}}", name=before, file=MODEL_FILES
+    )
 
 
 rule describe:
     """Count, with intervals, everything that the tables and figures show."""
     input:
-        own=expand("<private>/cohorts/{{cohort}}/{name}", name=["analysis_set.parquet", "flow.csv", "models"]),
+        own=expand("<private>/cohorts/{{cohort}}/{name}", name=["analysis_set.parquet", "flow.csv"]),
+        models=expand("<private>/cohorts/{{cohort}}/models/{name}", name=MODEL_FILES),
         members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
+        earlier=models_before,
         policies=of_every_site("policies.parquet"),
         sequences=of_every_site("sequence.parquet"),
         files=[*LABEL_FILES, *FACTOR_FILES, *([STUDY.published] if STUDY.published else [])],

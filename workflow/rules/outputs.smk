@@ -71,5 +71,6 @@ rule write_reports:
         "<private>/logs/write_reports/{profile}_{cohort}.log",
     params:
         synthetic=SYNTHETIC,
+        without_treatments=[name for name, site in SITES.items() if site.has_no("treatments")],
     script:
         "../scripts/write_reports.py"

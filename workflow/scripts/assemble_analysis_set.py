@@ -14,6 +14,7 @@ if __name__ == "__main__":
             "scores": io.read(given.scores[number]),
             "labels": io.read(given.labels[number]),
             "audit_counts": io.read(given.counts[number]),
+            "verdicts": io.read(given.verdicts[number]),
         }
         for number, site in enumerate(study.site_names)
     }

@@ -1,7 +1,7 @@
 """Judge every patient by every definition at every visit, with the deciding records."""
 
 from d2tra import io, logs
-from d2tra.definitions import audit_counts, label_patients, status_by_policy
+from d2tra.definitions import audit_counts, label_patients, label_visits, status_by_policy
 from d2tra.extract.site import load_site
 
 if __name__ == "__main__":
@@ -14,7 +14,11 @@ if __name__ == "__main__":
     known = (valid, courses, io.read(snakemake.input.scores))
     asked = (definitions, choices, records_glucocorticoids)
     labels, evidence = label_patients(*known, *asked)
-    io.write(labels, snakemake.output.labels)
-    io.write(evidence, snakemake.output.evidence)
-    io.write(status_by_policy(*known, *asked), snakemake.output.policies)
-    io.write(audit_counts(*known, choices), snakemake.output.counts)
+    judged = {
+        "labels": labels,
+        "evidence": evidence,
+        "policies": status_by_policy(*known, *asked),
+        "verdicts": label_visits(*known, definitions[:1], *asked[1:]),
+        "audit_counts": audit_counts(*known, choices),
+    }
+    io.write_each(judged, snakemake.output.judged)

@@ -1,5 +1,7 @@
 """Walk the selection criteria in their order, counting who leaves at each."""
 
+from pathlib import Path
+
 from d2tra import config, io, logs
 from d2tra.cohort import select_cohort
 
@@ -9,6 +11,8 @@ if __name__ == "__main__":
     cohort, sites = study.cohort(snakemake.wildcards.cohort), study.site_names
     patients = io.read_sites(sites, given.valid, "patients")
     courses, labels = io.read_sites(sites, given.courses), io.read_sites(sites, given.labels)
-    members, flow = select_cohort(cohort, patients, courses, labels)
+    drugs = (Path(folder) / "treatments.parquet" for folder in given.valid)
+    without = [site for site, table in zip(sites, drugs, strict=True) if not table.is_file()]
+    members, flow = select_cohort(cohort, patients, courses, labels, without)
     io.write(members, snakemake.output.members)
     io.write(flow, snakemake.output.flow)

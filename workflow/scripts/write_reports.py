@@ -18,6 +18,7 @@ if __name__ == "__main__":
         read_tables(given.numbers),
         svgs,
         [load_definition(name) for name in study.definitions],
+        snakemake.params.without_treatments,
     )
     io.write_text(report_page(contents, svgs), snakemake.output.report)
     io.write_bytes(report_document(contents, pngs), snakemake.output.document)

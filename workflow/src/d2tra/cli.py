@@ -6,13 +6,17 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from d2tra import io
+from d2tra.centres.commands import answer_exact, pool_files, start_exact, step_exact
 from d2tra.config import Study, config_file, load_study, load_yaml
 from d2tra.definitions import why
 from d2tra.errors import StudyError
+from d2tra.review.rounds import score_workbooks, write_review
+from d2tra.review.sampling import Sizes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -25,13 +29,91 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked.add_argument("patient_id")
     asked.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
     asked.add_argument("--definition", help="name of a definition of the study (default: its first)")
+    asked.set_defaults(answer=lambda given: explain_patient(given.patient_id, given.study, given.definition))
+    _add_review(verbs)
+    _add_pool(verbs)
     wanted = parser.parse_args(arguments)
     try:
-        print(explain_patient(wanted.patient_id, wanted.study, wanted.definition))
+        print(wanted.answer(wanted))
     except StudyError as mistake:
         print(mistake, file=sys.stderr)
         return 1
     return 0
+
+
+def _add_review(verbs: Any) -> None:
+    drawn = verbs.add_parser("review-sample", help="draw a blinded sample of charts for a reviewer to judge")
+    scored = verbs.add_parser("review-score", help="score the filled workbooks of a chart review")
+    for verb in (drawn, scored):
+        verb.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+        verb.add_argument("--cohort", required=True, help="name of a cohort of the study")
+    for name, number, who in (
+        ("random", 40, "of all assessable patients"),
+        ("near", 20, "more with DAS28 near a cut-off"),
+        ("discordant", 20, "more whom the definitions judge differently"),
+        ("not-assessable", 10, "of the patients who are not assessable"),
+    ):
+        drawn.add_argument(
+            f"--{name}", type=_count, default=number, metavar="N", help=f"charts {who} ({number})"
+        )
+    drawn.add_argument("--reviewers", type=int, choices=(1, 2), default=1, help="workbooks to write (1)")
+    drawn.set_defaults(
+        answer=lambda given: write_review(
+            load_study(given.study or _default_study()),
+            given.cohort,
+            Sizes(given.random, given.near, given.discordant, given.not_assessable),
+            given.reviewers,
+        )
+    )
+    scored.add_argument("workbooks", nargs="+", type=Path, metavar="xlsx", help="one filled workbook, or two")
+    scored.set_defaults(
+        answer=lambda given: score_workbooks(
+            load_study(given.study or _default_study()), given.cohort, given.workbooks
+        )
+    )
+
+
+def _add_pool(verbs: Any) -> None:
+    pooled = verbs.add_parser("pool", help="pool the share/<site>.json of several centres")
+    pooled.add_argument("files", nargs="+", type=Path, metavar="json")
+    pooled.add_argument("--out", type=Path, default=Path("pooled"), help="folder for the results (pooled)")
+    pooled.set_defaults(answer=lambda given: pool_files(given.files, given.out))
+    rounds = verbs.add_parser(
+        "pool-exact", help="fit one model to all centres' patients by rounds of sums, under agreement"
+    )
+    steps = rounds.add_subparsers(dest="step", required=True, metavar="<step>")
+    start = steps.add_parser("start", help="coordinator: the first round, from the centres' share files")
+    start.add_argument("files", nargs="+", type=Path, metavar="json")
+    start.add_argument("--model", required=True, help="name of a multivariable model of the study")
+    start.add_argument("--cohort", required=True, help="name of a cohort of the study")
+    start.add_argument("--definition", help="name of a definition of the study (default: its first)")
+    start.add_argument("--out", type=Path, required=True, help="folder for the rounds")
+    answer = steps.add_parser("answer", help="centre: this centre's sums, beside the round's file")
+    answer.add_argument("round", type=Path, metavar="json")
+    for verb in (start, answer):
+        verb.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+    start.set_defaults(
+        answer=lambda given: start_exact(
+            given.files,
+            load_study(given.study or _default_study()),
+            given.model,
+            given.cohort,
+            given.definition,
+            given.out,
+        )
+    )
+    answer.set_defaults(
+        answer=lambda given: answer_exact(given.round, load_study(given.study or _default_study()))
+    )
+    step = steps.add_parser("step", help="coordinator: the next round, or the fit, from all answers")
+    step.add_argument("folder", type=Path)
+    step.set_defaults(answer=lambda given: step_exact(given.folder))
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"a whole number of charts, 0 or more, is expected, found {text!r}")
+    return int(text)
 
 
 def explain_patient(patient_id: str, study_name: str | None = None, definition: str | None = None) -> str:
@@ -40,10 +122,10 @@ def explain_patient(patient_id: str, study_name: str | None = None, definition: 
     StudyError where the study has no results yet, no such definition, or no such patient.
     """
     study = load_study(study_name or _default_study())
-    name = definition or study.definitions[0]
-    if name not in study.definitions:
+    name = definition or study.definition_names[0]
+    if name not in study.definition_names:
         raise StudyError(
-            f"study {study.name} has no definition {name!r}; it has: {', '.join(study.definitions)}."
+            f"study {study.name} has no definition {name!r}; it has: {', '.join(study.definition_names)}."
         )
     answers = []
     for labels, evidence in _labelled_sites(study):

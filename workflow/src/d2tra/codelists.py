@@ -54,15 +54,22 @@ def concept_codes(concept: str | None = None) -> pl.DataFrame:
     return codes.filter(pl.col("concept") == concept)
 
 
-def diagnosis_concepts(diagnoses: pl.DataFrame, local_codes: Mapping[str, str] | None = None) -> pl.DataFrame:
+def local_concept(local_codes: Mapping[str, str]) -> pl.Expr:
+    """Returns the concept that a site's own code (code_system `local`, any case) stands for (String; null = none), over
+    code_system and code. `local_codes`: code → concept, as the site's mapping says."""
+    system, key = pl.col("code_system"), _normalised(pl.col("code"), pl.lit("local"))
+    codes = {code.strip().lower(): concept for code, concept in local_codes.items()}
+    return pl.when(system == "local").then(key.replace_strict(codes, default=None, return_dtype=pl.String))
+
+
+def diagnosis_concepts(diagnoses: pl.DataFrame) -> pl.DataFrame:
     """Returns the concepts that recorded diagnoses stand for: patient_id, concept, detail, recorded_date, each once.
 
     `diagnoses`: patient_id, recorded_date, code_system, code. `detail` is the site of an osteoarthritis, the serology of
     an RA … (null: not told); `recorded_date` null: not dated. A code of no concept gives no row. ICD-10 is compared
     without dot and dagger, and with every code below a listed one (M069 is below M06); Read v2 likewise, by its first
     five characters. SNOMED CT and OMOP codes match exactly: their descendants are not written in the code, so a site
-    lists those it uses, or maps them. `local_codes`: the site's own codes (any case) to concepts; StudyError if a
-    concept there is unknown.
+    lists those it uses, or maps them. `local_concept`, where the diagnoses have it: what the site says of its own code.
     """
     key = _normalised(pl.col("code"), pl.col("code_system"))
     recorded = diagnoses.select("patient_id", "recorded_date", "code_system", key=key)
@@ -76,29 +83,20 @@ def diagnosis_concepts(diagnoses: pl.DataFrame, local_codes: Mapping[str, str] |
         below = distinct.with_columns(start=pl.col("key").str.slice(0, n_characters))
         matched = below.join(wider, left_on=["code_system", "start"], right_on=["code_system", "key"])
         found.append(matched.select("code_system", "key", "concept", "detail"))
-    if local_codes:
-        found.append(_local_concepts(local_codes))
-    return (
-        recorded.join(pl.concat(found), on=["code_system", "key"])
-        .select("patient_id", "concept", "detail", "recorded_date")
-        .unique()
-        .sort("patient_id", "concept", "recorded_date", "detail")
-    )
-
-
-def _local_concepts(local_codes: Mapping[str, str]) -> pl.DataFrame:
-    for concept in local_codes.values():
-        concept_codes(concept)
-    mapped = pl.DataFrame(
-        list(local_codes.items()), schema={"code": pl.String, "concept": pl.String}, orient="row"
-    )
-    system, no_detail = pl.lit("local"), pl.lit(None, dtype=pl.String)
-    return mapped.select(
-        system.alias("code_system"),
-        key=_normalised(pl.col("code"), system),
-        concept="concept",
-        detail=no_detail,
-    )
+    concepts = recorded.join(pl.concat(found), on=["code_system", "key"])
+    concepts = concepts.select("patient_id", "concept", "detail", "recorded_date")
+    if "local_concept" in diagnoses.columns:
+        own = diagnoses.filter(pl.col("local_concept").is_not_null())
+        no_detail = pl.lit(None, dtype=pl.String).alias("detail")
+        concepts = pl.concat(
+            [
+                concepts,
+                own.select(
+                    "patient_id", pl.col("local_concept").alias("concept"), no_detail, "recorded_date"
+                ),
+            ]
+        )
+    return concepts.unique().sort("patient_id", "concept", "recorded_date", "detail")
 
 
 def _normalised(code: pl.Expr, system: pl.Expr) -> pl.Expr:

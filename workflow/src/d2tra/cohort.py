@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any
 
 import polars as pl
@@ -46,17 +46,22 @@ def first_bts_dates(courses: pl.DataFrame) -> pl.DataFrame:
 
 
 def select_cohort(
-    cohort: Cohort, patients: pl.DataFrame, courses: pl.DataFrame, index_dates: pl.DataFrame
+    cohort: Cohort,
+    patients: pl.DataFrame,
+    courses: pl.DataFrame,
+    index_dates: pl.DataFrame,
+    without_treatments: Collection[str] = (),
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Returns the cohort's members and the selection flow.
 
+    `without_treatments`: sites whose extract has no such table; whether their patients started a b/tsDMARD is not recorded.
     Every frame carries `site`; `index_dates` holds site, patient_id, index_date (labels will do; null or no row = no
     visit). Members: site, patient_id, disease, sequence, birth_year, diagnosis_date, first_bts_date, index_date, sorted
     by site and patient_id. Flow: step, reason, n_before, n_excluded, n_after, one row per criterion in the order of
     the study file after a first row for the register; patients of whom a criterion is not known are left out too, in
     a row of their own. n_before − n_excluded = n_after throughout, and is the n_before of the next row.
     """
-    register = _register(patients, courses, index_dates)
+    register = _register(patients, courses, index_dates, without_treatments)
     flow = [("register", "patients with a valid row", register.height, 0, register.height)]
     for step, value in cohort.steps().items():
         holds, failed, unknown = CRITERIA[step](value)
@@ -67,13 +72,18 @@ def select_cohort(
         if n_unknown:
             flow.append((step, unknown, n_before - n_failed, n_unknown, n_before - n_failed - n_unknown))
         register = register.filter(holds)
-    return register.drop("age"), pl.DataFrame(flow, schema=FLOW, orient="row")
+    return register.drop("age", "started_bts"), pl.DataFrame(flow, schema=FLOW, orient="row")
 
 
-def _register(patients: pl.DataFrame, courses: pl.DataFrame, index_dates: pl.DataFrame) -> pl.DataFrame:
+def _register(
+    patients: pl.DataFrame,
+    courses: pl.DataFrame,
+    index_dates: pl.DataFrame,
+    without_treatments: Collection[str],
+) -> pl.DataFrame:
     """One row per patient with all that the criteria ask for."""
     index = index_dates.select(*KEYS, "index_date").unique(maintain_order=True)
-    year = pl.col("index_date").dt.year()
+    year, is_told = pl.col("index_date").dt.year(), ~pl.col("site").is_in(list(without_treatments))
     return (
         patients.select(*KEYS, "disease", "birth_year", "diagnosis_date")
         .join(sequence_of(patients, courses), on=KEYS, how="left", validate="1:1")
@@ -81,6 +91,7 @@ def _register(patients: pl.DataFrame, courses: pl.DataFrame, index_dates: pl.Dat
         .join(index, on=KEYS, how="left", validate="1:1")
         # A patient without a visit has no index date; the site's latest one then stands for the day of the study.
         .with_columns(age=year.fill_null(year.max().over("site")) - pl.col("birth_year"))
+        .with_columns(started_bts=pl.when(is_told).then(pl.col("first_bts_date").is_not_null()))
         .select(
             *KEYS,
             "disease",
@@ -90,6 +101,7 @@ def _register(patients: pl.DataFrame, courses: pl.DataFrame, index_dates: pl.Dat
             "first_bts_date",
             "index_date",
             "age",
+            "started_bts",
         )
         .sort(KEYS)
     )
@@ -110,7 +122,11 @@ def _sequence(limits: tuple[int, int]) -> Criterion:
 
 
 def _started_bts(_: bool) -> Criterion:
-    return pl.col("first_bts_date").is_not_null(), "no b/tsDMARD started", "b/tsDMARD start not recorded"
+    return (
+        pl.col("started_bts"),
+        "no b/tsDMARD started",
+        "whether a b/tsDMARD was started is not recorded: no treatments in the extract",
+    )
 
 
 def _age_min(years: int) -> Criterion:

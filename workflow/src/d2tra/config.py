@@ -6,7 +6,7 @@ import datetime as dt
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError, model_validator
@@ -15,9 +15,13 @@ from d2tra.errors import StudyError, nearest
 
 # the keys of a study that labels depend on
 LABELLING_KEYS = {"definitions", "data_cut_date", "if_criterion_3_unrecorded", "severity_score"}
+VALIDATION = "validation"  # the chapter of results that stands beside the cohorts
 PROJECT = Path(__file__).resolve().parents[3]
 Policy = Literal["unknown", "assume_met", "global_above_50", "ignore"]
 Baseline = Literal["first_bts", "diagnosis", "index"]
+Share = Literal[
+    "aggregates", "exact_under_agreement"
+]  # what centres may exchange: see docs/across-centres.md
 Model = TypeVar("Model", bound="Closed")
 
 
@@ -57,6 +61,31 @@ class Cohort(Closed):
         return {key: value for key, value in values.items() if value is not None and value is not False}
 
 
+class Sensitivity(Closed):
+    """The sensitivity grid: every combination of these choices, the primary analysis' own among them.
+
+    `model` (its factors and method) is fitted to each; `missing`: as in a model; `failure_rules`: names of config/failure_rules/;
+    `cohorts`: those for which the grid is made (None: all).
+    """
+
+    model: str
+    definitions: list[str] = []
+    missing: list[str | dict[str, Any]] = []
+    failure_rules: list[str] = []
+    baselines: list[Baseline] = []
+    criterion_3: list[Policy] = []
+    cohorts: list[str] | None = None
+
+
+class ValidationPlan(Closed):
+    """The target `validation`: bootstrap resamples per model and cohort, and the risks at which one would act (0–1)."""
+
+    resamples: int = Field(default=500, ge=2)
+    thresholds: list[Annotated[float, Field(gt=0, lt=1)]] = [
+        0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4
+    ]  # fmt: skip
+
+
 class Study(Closed):
     """The protocol: one YAML. Required: title, sites, cohorts, definitions, seed."""
 
@@ -67,7 +96,7 @@ class Study(Closed):
     definitions: list[str] = Field(min_length=1)
     seed: int
     data_cut_date: dt.date | None = None
-    models: list[str] = ["univariable"]
+    models: list[str] = Field(default=["univariable"], min_length=1)
     tables: list[str] | Literal["all"] = "all"
     figures: list[str] | Literal["all"] = "all"
     published: str | None = None
@@ -75,11 +104,25 @@ class Study(Closed):
     if_criterion_3_unrecorded: Policy = "unknown"
     baseline: Baseline = "first_bts"
     severity_score: list[str] = ["das28_esr", "das28_crp"]
+    validation: ValidationPlan = ValidationPlan()
+    frozen_protocol: str | None = None
+    share: Share = "aggregates"
+    sensitivity: Sensitivity | None = None
 
     @property
     def site_names(self) -> list[str]:
         """The sites' names: the stems of their mapping files."""
         return [Path(site).stem for site in self.sites]
+
+    @property
+    def definition_names(self) -> list[str]:
+        """The definitions' names: the stems of their files, in the order of the study; the first is primary."""
+        return [Path(definition).stem for definition in self.definitions]
+
+    @property
+    def model_names(self) -> list[str]:
+        """The models' names: the stems of their files, in the order of the study."""
+        return [Path(model).stem for model in self.models]
 
     @property
     def cohort_names(self) -> list[str]:
@@ -93,6 +136,11 @@ class Study(Closed):
                 return cohort
         known = ", ".join(cohort.name for cohort in self.cohorts)
         raise StudyError(f"study {self.name} has no cohort {name!r}; its cohorts: {known}.")
+
+
+def place_in_words(cohort: str) -> str:
+    """Returns what a page or figure is about: a cohort, or the chapter that stands beside the cohorts."""
+    return "Validation" if cohort == VALIDATION else f"Cohort {cohort}"
 
 
 class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -191,11 +239,17 @@ def load_study(name: str) -> Study:
     """Returns the study of that name or path; its `name` is the stem of its file, its results folder too."""
     path = find("studies", name)
     study = parse(Study, load_yaml(path), path, name=path.stem)
-    if study.published and not Path(study.published).is_file():
-        raise StudyError(f"{path}: key 'published': {study.published}: no such file.")
+    for key in ("published", "frozen_protocol"):
+        file = getattr(study, key)
+        if file and not Path(file).is_file():
+            raise StudyError(f"{path}: key {key!r}: {file}: no such file.")
     for cohort in study.cohorts:
         if sum(c.name == cohort.name for c in study.cohorts) > 1:
             raise StudyError(f"{path}: key 'cohorts': two cohorts are named {cohort.name!r}.")
+        if cohort.name == VALIDATION:
+            raise StudyError(
+                f"{path}: key 'cohorts': {VALIDATION!r} is the name of a chapter, not of a cohort."
+            )
     return study
 
 

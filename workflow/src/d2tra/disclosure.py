@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 from pydantic import Field
@@ -51,15 +51,17 @@ def load_profile(name: str) -> Profile:
 
 
 def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
-    """Returns the cells as they may be shown under the profile, same rows and columns, `smallest` emptied.
+    """Returns the cells as they may be shown under the profile, same rows and columns, `smallest` emptied; of a curve only
+    the steps between which enough events lie.
 
-    A cell is suppressed (numbers null, note "suppressed") if its count, the rest of its total, its total, or the
+    A cell is suppressed (numbers and text null, note "suppressed") if its count, the rest of its total, its total, or the
     smallest count hidden in it (`smallest`: of an odds ratio's table against the outcome) is 1..suppress_up_to.
     Remaining counts are rounded; percentages and Wilson intervals are recomputed from the rounded counts;
-    estimates are rounded to 2 decimals where anything is suppressed or rounded at all.
+    estimates are rounded to 2 decimals (p-values to 3) where anything is suppressed or rounded at all.
     """
     if not profile.suppress_up_to and profile.rounding == "none":
         return cells.with_columns(smallest=pl.lit(None, pl.Int64))
+    cells = _coarsened(cells, max(profile.suppress_up_to + 1, profile.base))
     share = pl.col("kind") == "proportion"
     gives_away = pl.any_horizontal(
         _is_small(pl.col("n"), profile),
@@ -75,6 +77,8 @@ def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     ).with_columns(
         estimate=pl.when(share)
         .then(100 * pl.col("n") / pl.col("total"))
+        .when(pl.col("kind") == "p_value")
+        .then(pl.col("estimate").round(3))  # 0.004 is not 0.00
         .otherwise(pl.col("estimate").round(2)),
         low=pl.when(share)
         .then(100 * wilson_low(pl.col("n"), pl.col("total")))
@@ -91,6 +95,42 @@ def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
         note=pl.when(hidden).then(pl.lit(SUPPRESSED)).otherwise(pl.col("note")),
         smallest=pl.lit(None, pl.Int64),
     )
+
+
+def _coarsened(cells: pl.DataFrame, fewest: int) -> pl.DataFrame:
+    """The cells with the steps of each curve taken together until they hold so many events. What is read off a curve
+    closes the steps above it, and stays as it is; where too few came since the last one it is held back."""
+    kept: list[dict[str, Any]] = []
+    waiting: dict[str, list[dict[str, Any]]] = {}
+    for cell in cells.iter_rows(named=True):
+        steps = waiting.setdefault(cell["column"], [])
+        if cell["kind"] == "step":
+            steps.append(cell)
+            continue
+        if cell["kind"] == "on_curve" and steps:
+            n_waiting = sum(step["n"] for step in steps)
+            if n_waiting < fewest:
+                cell["smallest"] = n_waiting
+            else:
+                kept += _taken_together(steps, fewest)
+                steps.clear()
+        kept.append(cell)
+    rest = [step for steps in waiting.values() for step in _taken_together(steps, fewest)]
+    return pl.DataFrame([*kept, *rest], schema=cells.schema)
+
+
+def _taken_together(steps: list[dict[str, Any]], fewest: int) -> list[dict[str, Any]]:
+    """The last step of every so many events; those left over at the end go with the last. None where there are fewer."""
+    taken: list[dict[str, Any]] = []
+    n = 0
+    for step in steps:
+        n += step["n"]
+        if n >= fewest:
+            taken.append({**step, "n": n})
+            n = 0
+    if n and taken:
+        taken[-1] = {**steps[-1], "n": taken[-1]["n"] + n}
+    return taken
 
 
 def _is_small(count: pl.Expr, profile: Profile) -> pl.Expr:

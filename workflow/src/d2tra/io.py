@@ -59,10 +59,10 @@ def write(frame: pl.DataFrame, path: str | Path) -> None:
         raise ValueError(f"no writer for {path.name}: .parquet or .csv")
 
 
-def write_each(frames: Mapping[str, pl.DataFrame], paths: Sequence[str | Path]) -> None:
-    """Writes to each path the frame that is called by its stem."""
+def write_each(contents: Mapping[str, Any], paths: Sequence[str | Path]) -> None:
+    """Writes to each path the frame, or what a .json holds, that is called by its stem."""
     for path in paths:
-        write(frames[Path(path).stem], path)
+        _write_any(contents[Path(path).stem], Path(path))
 
 
 def write_text(text: str, path: str | Path) -> None:

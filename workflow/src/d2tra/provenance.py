@@ -4,11 +4,19 @@ from __future__ import annotations
 
 import ast
 import hashlib
+import json
 import platform
 from functools import cache
+from collections.abc import Iterable, Mapping
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
+from d2tra import io
+from d2tra.config import PROJECT, load_yaml
+from d2tra.errors import StudyError
+
+FROZEN = "frozen_protocol"
 PACKAGE = Path(__file__).parent
 SOFTWARE = (
     "d2tra",
@@ -54,21 +62,66 @@ def _files_of(dotted: str) -> list[Path]:
     return [path for path in [*inits, module] if path.is_file()]
 
 
-def manifest(folder: Path, protocol: list[str], raw: list[str], study: str) -> dict[str, object]:
+def protocol(study_file: str | Path, files: Iterable[str | Path]) -> dict[str, Any]:
+    """Returns what the study laid down before it looked: `files`, the sha256 of each, and `protocol_sha256` of them all.
+
+    Of the study's own file the values count, not its comments, and the key `frozen_protocol` does not. Files are
+    called by their place in the folder of the command or in the project; elsewhere, by their name.
+    """
+    stated = {key: value for key, value in load_yaml(study_file).items() if key != FROZEN}
+    hashes = {_place_of(Path(path)): _sha256(Path(path)) for path in files}
+    text = json.dumps(stated, default=str, ensure_ascii=False)
+    hashes[_place_of(Path(study_file))] = hashlib.sha256(text.encode()).hexdigest()
+    hashes = dict(sorted(hashes.items()))
+    whole = hashlib.sha256(json.dumps(hashes).encode()).hexdigest()
+    return {"protocol_sha256": whole, "files": hashes}
+
+
+def refuse_changed_protocol(frozen: str | Path, now: Mapping[str, Any]) -> None:
+    """Raises StudyError that names every file that is not as it was when the protocol was frozen."""
+    then = io.read_json(frozen)
+    before, after = then["files"], now["files"]
+    changed = [
+        f"{name} ({'added' if name not in before else 'gone' if name not in after else 'changed'})"
+        for name in sorted(before | after)
+        if before.get(name) != after.get(name)
+    ]
+    if changed:
+        raise StudyError(
+            f"the protocol is frozen ({frozen}), but {len(changed)} of its files are not as they were: "
+            f"{', '.join(changed)}. Put them back, or take the key {FROZEN!r} out of the study and say in the report "
+            "what was changed and why."
+        )
+
+
+def _place_of(path: Path) -> str:
+    for folder in (Path.cwd(), PROJECT):
+        if path.resolve().is_relative_to(folder.resolve()):
+            return path.resolve().relative_to(folder.resolve()).as_posix()
+    return path.name
+
+
+def manifest(
+    folder: Path, protocol: Mapping[str, Any], raw: list[str], study: str, apart: Iterable[str] = ()
+) -> dict[str, object]:
     """Returns what stands in a release folder and where it came from; no time, user or path of the machine.
 
-    `files`: every file below `folder` with its sha256 (the manifest and a person's sign-off left out);
-    `protocol_sha256`: of the study, definition and model files in that order; `raw_sha256`: of every raw input;
-    `software`: versions of the packages that make numbers.
+    `files`: every file below `folder` with its sha256 (the manifest and a person's sign-off left out; so are the
+    sub-folders `apart`, which have a manifest of their own); `protocol`: as `protocol` returns it; `raw_sha256`: of
+    every raw input; `software`: versions of the packages that make numbers.
     """
     named = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    unsealed = {"manifest.json", "APPROVED.yaml", ".snakemake_timestamp"}
     kept = [
-        path for path in named if path.name not in {"manifest.json", "APPROVED.yaml", ".snakemake_timestamp"}
+        path
+        for path in named
+        if path.name not in unsealed and path.relative_to(folder).parts[0] not in set(apart)
     ]
     return {
         "study": study,
         "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in kept},
-        "protocol_sha256": hashlib.sha256(b"".join(Path(path).read_bytes() for path in protocol)).hexdigest(),
+        "protocol_sha256": protocol["protocol_sha256"],
+        "protocol": protocol["files"],
         "raw_sha256": {Path(path).name: _sha256(Path(path)) for path in sorted(raw)},
         "software": {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE},
     }

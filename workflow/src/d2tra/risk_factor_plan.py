@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Callable
 from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
+from d2tra.codelists import BTS_KINDS, KINDS
 from d2tra.config import Closed, parse, setting, setting_path
+from d2tra.definitions.reads import Read, read_courses, read_starts, read_visits
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.biomarkers import known_marker
 from d2tra.scores.bands import Edge, Limit
@@ -87,11 +90,73 @@ class Origin(Closed):
             raise ValueError(f"say exactly one of: {', '.join(type(self).model_fields)}")
         return self
 
+    @property
+    def parents(self) -> list[str]:
+        """The factors, counts or columns of the register that it is made of."""
+        if self.limit is not None:
+            return [self.limit.of, *([self.limit.by] if self.limit.by else [])]
+        own = [self.column] if self.column else [self.bands.of] if self.bands else []
+        return [*own, *(self.all_of or []), *(self.any_of or [])]
+
+    @property
+    def reads(self) -> tuple[Read, ...]:
+        """What it looks at itself (not through its parents), over which days up to baseline."""
+        way = next(iter(self.model_fields_set))
+        return READS[way](getattr(self, way)) if way in READS else ()
+
+
+# columns that a factor can name beside those of the register: dates, and what the audit counted at the index date
+COLUMN_READS: dict[str, tuple[Read, ...]] = {
+    "symptom_onset_date": (Read("patients.symptom_onset_date"),),
+    "diagnosis_date": (Read("patients.diagnosis_date"),),
+    "first_csdmard_date": read_starts(["csdmard"]),
+    "first_bts_date": read_starts(BTS_KINDS),
+    "baseline_date": (),
+    "severity": read_visits(["das28_esr", "das28_crp", "sdai"]),  # any composite score of RA
+    "n_bts_tried": read_courses(),
+    "n_csdmards_before_bts": read_courses(["csdmard"]),
+    "methotrexate_before_bts": read_courses(["csdmard"]),
+}
+
+
+def _read_columns(*names: str) -> tuple[Read, ...]:
+    return tuple(read for name in names for read in COLUMN_READS.get(name, (Read(f"patients.{name}"),)))
+
+
+def _read_drugs(table: str, column: str, kinds: list[str] | None) -> tuple[Read, ...]:
+    told_beside = table == "treatments" and column == "adherence"
+    return (Read("treatments.adherence"),) if told_beside else read_courses(kinds or KINDS)
+
+
+def _read_nearest(spec: Nearest) -> tuple[Read, ...]:
+    if spec.table == "treatments":
+        return _read_drugs(spec.table, spec.column, spec.kinds)
+    return read_visits([spec.column, *([spec.minus] if spec.minus else [])], spec.within_days)
+
+
+# way of an origin → what it looks at; the ways that are missing look at nothing but their parents
+READS: dict[str, Callable[[Any], tuple[Read, ...]]] = {
+    "column": lambda column: _read_columns(column),
+    "serology": lambda spec: (Read(f"labs.{spec.test}"),),
+    "concept": lambda concept: (Read(f"diagnoses.{concept}"),),
+    "nearest": _read_nearest,
+    "biomarker": lambda spec: (Read(f"biomarkers.{spec.marker}", spec.within_days),),
+    "bmi": lambda spec: read_visits(["bmi_kg_m2", "weight_kg", "height_cm"], spec.within_days),
+    "age_at": lambda day: (Read("patients.birth_year"), *_read_columns(day)),
+    "years_since": lambda day: _read_columns(day),
+    "months_between": lambda days: _read_columns(*days),
+    "year_of": lambda day: _read_columns(day),
+    "since": lambda spec: _read_columns(spec.date),
+    "ongoing": lambda kind: (Read(f"courses.{kind}", 0),),
+    "first": lambda spec: _read_drugs(spec.table, spec.column, spec.kinds),
+    "count": lambda spec: _read_drugs(spec.table, spec.column, spec.kinds),
+}
+
 
 class Characteristic(Closed):
-    """One column of the analysis set: Boolean (yes_no), String (category) or a number; null = unknown.
+    """One column of the analysis set: Boolean (yes_no), Enum (category, of its levels in their order) or a number; null = unknown.
 
-    `optional`: the tables leave it out where nobody has it.
+    `optional`: the tables leave it out where nobody has it. `ordered`: each level is more than the one before.
     """
 
     name: str
@@ -101,6 +166,7 @@ class Characteristic(Closed):
     unit: str | None = None
     describe: Literal["median_iqr", "mean_sd"] = "median_iqr"
     optional: bool = False
+    ordered: bool = False
     source: str
 
     @model_validator(mode="after")
@@ -146,6 +212,23 @@ class Plan(Closed):
     def characteristics(self) -> dict[str, Characteristic]:
         """Every column that a table can show, by name."""
         return {**self.counted, **self.factors}
+
+    def made_of(self, name: str) -> list[str]:
+        """Returns the factor and all that it is made of: factors, counts, columns of the register."""
+        found = [name]
+        for part in found:
+            parents = self.factors[part].origin.parents if part in self.factors else []
+            found += [parent for parent in parents if parent not in found]
+        return found
+
+    def reads_of(self, name: str) -> tuple[Read, ...]:
+        """Returns what a factor looks at through all that it is made of, over which days up to baseline.
+
+        Columns of the register have no date: they count as read on every day.
+        """
+        parts = self.made_of(name)
+        own = (self.factors[p].origin.reads if p in self.factors else _read_columns(p) for p in parts)
+        return tuple(dict.fromkeys(read for reads in own for read in reads))
 
     def rows_of(self, table: str) -> list[Characteristic]:
         """Returns the characteristics that a table shows, in its order; StudyError for one that is not there."""

@@ -12,6 +12,7 @@ from d2tra.config import Baseline, Study, setting_path
 from d2tra.definitions.facts import latest
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.biomarkers import known_marker, read_level
+from d2tra.follow_up import follow_label
 from d2tra.risk_factor_plan import Biomarker, Bmi, Factor, LimitOf, Nearest, OfCourses, Serology, load_plan
 from d2tra.scores.bands import band, rounded
 
@@ -41,7 +42,8 @@ def assemble_analysis_set(
     Columns: site, patient_id, sequence, baseline_date, index_date, first_bts_date; severity, n_bts_tried,
     n_csdmards_before_bts, methotrexate_before_bts (at the index date); one per definition of the study (met, not_met,
     not_assessable; null = a definition of another disease) and `<definition>_hangs_on_presumed` (Boolean: met, but not
-    without presumed failures); one per factor at the baseline date, and, where that is not the index date, one
+    without presumed failures); FOLLOWED of the primary definition (see `follow_label`; only where a site has `verdicts`, as
+    `label_visits` gives them); one per factor at the baseline date, and, where that is not the index date, one
     `<factor>_at_index`.
     """
     factors = list(load_plan().factors.values()) if factors is None else factors
@@ -54,12 +56,14 @@ def assemble_analysis_set(
         counts = tables["audit_counts"].select(*AUDIT_COUNTS)
         whole = dated.with_columns(of_site["first_bts_date"])
         whole = whole.join(counts, on="patient_id", how="left", validate="1:1", maintain_order="left")
-        found = [_outcomes(tables["labels"], study.definitions)]
+        found = [_outcomes(tables["labels"], study.definition_names)]
         found.append(derive_factors(factors, whole, tables, undated_counts=study.baseline == "index"))
         if study.baseline != "index":
             at_index = whole.with_columns(baseline_date="index_date")
             described = derive_factors(factors, at_index, tables, undated_counts=True)
             found.append(described.select("patient_id", pl.exclude("patient_id").name.suffix(AT_INDEX)))
+        if "verdicts" in tables:
+            found.append(follow_label(tables["verdicts"], tables["patients"], study.data_cut_date))
         for columns in found:
             whole = whole.join(columns, on="patient_id", how="left", validate="1:1", maintain_order="left")
         frames.append(whole)
@@ -88,7 +92,7 @@ def derive_factors(
         try:
             value = WAYS[way](getattr(factor.origin, way), known, tables)
             column = value if isinstance(value, pl.Expr) else value.to_series()
-            known = known.with_columns(column.alias(factor.name)).with_columns(_typed(factor))
+            known = known.with_columns(column.alias(factor.name)).with_columns(typed(factor))
         except pl.exceptions.ColumnNotFoundError as problem:
             missing = str(problem).splitlines()[0].strip("\"'")
             above = [f.name for f in factors]
@@ -133,12 +137,11 @@ def _known_at_baseline(patients_at: pl.DataFrame, tables: Tables) -> pl.DataFram
     )
 
 
-def _typed(factor: Factor) -> pl.Expr:
+def typed(factor: Factor) -> pl.Expr:
+    """Returns the factor's column in its own type: Boolean, Enum (its levels in their order) or Float64."""
     value = pl.col(factor.name)
     if factor.coding == "category":  # a word that is no level (`unknown`) is missing
-        return (
-            pl.when(value.cast(pl.String).is_in(factor.levels)).then(value.cast(pl.String)).alias(factor.name)
-        )
+        return value.cast(pl.String).cast(pl.Enum(factor.levels), strict=False)
     return value.cast(pl.Boolean if factor.coding == "yes_no" else pl.Float64)
 
 
@@ -262,8 +265,11 @@ def _within_limit(spec: LimitOf, known: pl.DataFrame, tables: Tables) -> pl.Expr
 
 
 def _ongoing(kind: str, known: pl.DataFrame, tables: Tables) -> pl.DataFrame | pl.Expr:
-    """True in a course of the kind at baseline; a site that records none of that kind leaves it unknown."""
-    if "courses" not in tables or not tables["courses"]["kind"].eq(kind).any():
+    """True in a course of the kind at baseline. A site without any of that kind leaves it unknown, unless it says that it
+    records glucocorticoids: then nobody takes any."""
+    says_so = kind == "glucocorticoid" and "records_glucocorticoids" in known.columns
+    records = says_so and known["records_glucocorticoids"].any()
+    if "courses" not in tables or not (records or tables["courses"]["kind"].eq(kind).any()):
         return UNKNOWN
     courses = _up_to_baseline(known, tables["courses"].filter(pl.col("kind") == kind), "start_date")
     is_open = (pl.col("stop_date") > pl.col("baseline_date")).fill_null(True)

@@ -33,13 +33,17 @@ class OpenPoint(Closed):
 
 
 class Definition(Closed):
-    """A definition; met where all of `criteria` are met. `optional`: ids left out of their any_of where unknown."""
+    """A definition; met where all of `criteria` are met. `optional`: ids left out of their any_of where unknown.
+
+    `stands_for`: diagnosis concepts that the definition is about though no criterion reads them: no factor against it.
+    """
 
     name: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
     title: str
     disease: Literal["RA", "PsA"]
     source: Source
     optional: tuple[str, ...] = ()
+    stands_for: tuple[str, ...] = ()
     criteria: tuple[Criterion, ...] = Field(min_length=1)
     open_points: tuple[OpenPoint, ...]
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from d2tra.codelists import dmards
+from d2tra.codelists import BTS_KINDS, dmards
 from d2tra.definitions.course_dates import date_failures, nth_date
-from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN, CountsFailures
-from d2tra.definitions.facts import KEY, Facts, days_between, latest
+from d2tra.definitions.drug_criteria import CSDMARD_HISTORY, NO_TREATMENTS, UNKNOWN, CountsFailures
+from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest
 from d2tra.definitions.leaf import Leaf, Threshold, day, text
+from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at
 
 COURSE = ["patient_id", "molecule", "start_date"]
@@ -67,6 +68,9 @@ class FailedCsdmards(CountsFailures, Leaf):
         settles = text(recorded, f"; {wanted} or a recorded contraindication would settle it")
         found = pl.when("met").then(recorded).otherwise(settles)
         return listed.select(pl.coalesce(contraindicated, found)).to_series()
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return CSDMARD_HISTORY
 
     def in_words(self) -> str:
         return (
@@ -138,6 +142,9 @@ class FailedModesOfAction(CountsFailures, Leaf):
             .to_series()
         )
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_courses(("csdmard", *BTS_KINDS))
+
     def in_words(self) -> str:
         return (
             f"at least {self.at_least} distinct modes of action failed, at least {self.of_bts} of them of b/tsDMARDs "
@@ -165,7 +172,7 @@ def dmard_outcomes(facts: Facts, dates: pl.DataFrame | None = None) -> pl.DataFr
     added_on = (pl.col("bts_start") <= pl.col("evaluation_date")).fill_null(False)
     presumed = added_on & ~pl.col("outcome").is_in(RECORDED)
     return (
-        outcome_at(courses, dates)
+        outcome_at(courses, dates, facts.rules)
         .join(added, on=COURSE, how="left", maintain_order="left")
         .join(dmards().select("molecule", "moa_class"), on="molecule", how="left", maintain_order="left")
         .with_columns(

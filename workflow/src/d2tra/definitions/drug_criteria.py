@@ -5,12 +5,14 @@ from __future__ import annotations
 import polars as pl
 
 from d2tra.definitions.course_dates import CountsFailures, date_failures, judge_failures
-from d2tra.definitions.facts import KEY, Facts, latest
+from d2tra.definitions.facts import KEY, Choices, Facts, latest
 from d2tra.definitions.leaf import Leaf, day, text
+from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at
 
 NO_TREATMENTS = "the extract has no treatments; the drug history would settle it"
 UNKNOWN = pl.lit(None, dtype=pl.Boolean)
+CSDMARD_HISTORY = (*read_courses(["csdmard"]), Read("patients.csdmard_contraindicated"))
 
 
 class FailedMechanisms(CountsFailures, Leaf):
@@ -26,7 +28,7 @@ class FailedMechanisms(CountsFailures, Leaf):
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         if facts.courses is None:
             return judged.with_columns(reason=pl.lit(NO_TREATMENTS))["reason"]
-        courses = outcome_at(facts.bts_courses, judged.select(KEY))
+        courses = outcome_at(facts.bts_courses, judged.select(KEY), facts.rules)
         failed = courses.filter(self.failed())
         others = courses.filter(self.possibly_failed()).join(failed, on=[*KEY, "mechanism"], how="anti")
         n_mechanisms = failed.group_by(KEY).agg(n=pl.col("mechanism").n_unique())
@@ -52,6 +54,9 @@ class FailedMechanisms(CountsFailures, Leaf):
             .to_series()
         )
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_courses()
+
     def in_words(self) -> str:
         return f"at least {self.at_least} distinct mechanisms among failed b/tsDMARD courses ({self.counting_in_words()})"
 
@@ -64,6 +69,9 @@ class CsdmardPrerequisite(Leaf):
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         return _explain_csdmards(facts, judged, "an earlier csDMARD")
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return CSDMARD_HISTORY
 
     def in_words(self) -> str:
         return "a csDMARD started on or before the first b/tsDMARD, or csDMARDs contraindicated; otherwise unknown"
@@ -83,6 +91,9 @@ class CsdmardsBeforeBts(Leaf):
         return _explain_csdmards(
             facts, judged, f"{self.at_least} earlier csDMARDs including {self.including}"
         )
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return CSDMARD_HISTORY
 
     def in_words(self) -> str:
         return (

@@ -10,8 +10,9 @@ from pydantic import Field
 from d2tra.codelists import BTS_KINDS
 from d2tra.definitions.course_dates import nth_date
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN
-from d2tra.definitions.facts import KEY, Facts, days_between, latest
+from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, text
+from d2tra.definitions.reads import Read, read_courses, read_starts
 from d2tra.treatment.drug_names import recognised
 
 Dmard = Literal["csdmard", "bdmard", "tsdmard"]
@@ -71,6 +72,10 @@ class Exposure(Leaf):
         drugs = f"{GROUPS.get(self.kinds, '/'.join(self.kinds))}s"
         return drugs if self.count == "drugs" else f"{self.count} of {drugs}"
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        since = read_starts(self.kinds) if self.days_since is not None else ()
+        return (*read_courses(self.kinds), *since)
+
     def in_words(self) -> str:
         since = (
             f", the last of these {self.days_since.in_words()} days ago"
@@ -103,6 +108,9 @@ class NewBts(Leaf):
         nothing = text("no new b/tsDMARD since ", day(days_before("evaluation_date", self.within_days)))
         return judged.select(pl.coalesce(begun, nothing)).to_series()
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return (*read_courses(), *read_starts(BTS_KINDS, self.within_days))
+
     def in_words(self) -> str:
         return f"a b/tsDMARD never given before, begun within {self.within_days} days"
 
@@ -133,6 +141,9 @@ class Adherence(Leaf):
         return judged.select(
             pl.coalesce(pl.when(pl.col("met").is_not_null()).then(found), missing)
         ).to_series()
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return (Read("treatments.adherence"),)
 
     def in_words(self) -> str:
         return "adherent, by the last b/tsDMARD record that tells of adherence"

@@ -59,7 +59,8 @@ class Facts:
     severity (band of the first available of the study's severity scores), acute_phase_suppressed (Boolean, null without
     treatments) · courses: as `trace_courses` gives them, the outcome being that of the end (by all that is recorded) ·
     glucocorticoids: patient_id, molecule, start_date, stop_date (null = open), dose_mg (prednisolone equivalent per
-    day, null = not recorded) · imaging: canonical, value as Float64 · treatments, diagnoses: canonical (None: no such table).
+    day, null = not recorded) · imaging: canonical, value as Float64 · treatments, diagnoses: canonical (None: no such
+    table) · rules: changes to config/exposure.yaml.
     """
 
     patients: pl.DataFrame
@@ -71,6 +72,7 @@ class Facts:
     diagnoses: pl.DataFrame | None
     records_glucocorticoids: bool
     choices: Choices
+    rules: Mapping[str, Any] | None = None
 
     @cached_property
     def dates(self) -> pl.DataFrame:
@@ -112,12 +114,13 @@ def gather_facts(
     scores: pl.DataFrame,
     choices: Choices,
     records_glucocorticoids: bool | None = None,
+    rules: Mapping[str, Any] | None = None,
 ) -> Facts:
     """Returns the facts that the criteria look at: rows up to the study's cut, of patients that the extract knows.
 
     `extract`: canonical tables, optional tables and columns may be absent. `courses`, `scores`: traced and scored
-    from the same rows. `records_glucocorticoids`: what the site's mapping says. StudyError: a severity score without
-    bands.
+    from the same rows, courses by the same `rules` (changes to config/exposure.yaml). `records_glucocorticoids`: what the
+    site's mapping says. StudyError: a severity score without bands.
     """
     tables = up_to_cut(extract, choices.data_cut_date)
     patients = tables["patients"].sort("patient_id")
@@ -133,7 +136,7 @@ def gather_facts(
     return Facts(
         patients=patients.select("patient_id", "disease", "csdmard_contraindicated", "diagnosis_date"),
         visits=_with_suppression(visits, None if treatments is None else courses),
-        courses=None if treatments is None or courses is None else _as_they_ended(courses),
+        courses=None if treatments is None or courses is None else _as_they_ended(courses, rules),
         glucocorticoids=glucocorticoids,
         imaging=tables["imaging"] if "imaging" in tables else complete(NO_IMAGING, "imaging"),
         treatments=treatments,
@@ -141,6 +144,7 @@ def gather_facts(
         records_glucocorticoids=bool(records_glucocorticoids)
         or (glucocorticoids is not None and glucocorticoids.height > 0),
         choices=choices,
+        rules=rules,
     )
 
 
@@ -237,10 +241,10 @@ def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None
             )
 
 
-def _as_they_ended(courses: pl.DataFrame) -> pl.DataFrame:
+def _as_they_ended(courses: pl.DataFrame, rules: Mapping[str, Any] | None) -> pl.DataFrame:
     """The courses with the outcome that each has in the end, whatever the date of judgement."""
     in_the_end = courses.select("patient_id", evaluation_date=pl.lit(FAR_FUTURE)).unique(maintain_order=True)
-    return outcome_at(courses, in_the_end).drop("evaluation_date")
+    return outcome_at(courses, in_the_end, rules).drop("evaluation_date")
 
 
 def _glucocorticoid_rows(treatments: pl.DataFrame) -> pl.DataFrame:

@@ -9,8 +9,9 @@ import polars as pl
 
 from d2tra.definitions.course_dates import CountsFailures, date_failures, judge_failures
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN, failure_in_words, possibility_in_words
-from d2tra.definitions.facts import FAR_FUTURE, KEY, Facts, latest
+from d2tra.definitions.facts import FAR_FUTURE, KEY, Choices, Facts, latest
 from d2tra.definitions.leaf import Leaf, text
+from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.sequence import mechanism_availability
 
@@ -33,7 +34,7 @@ class FailedDrugs(CountsFailures, Leaf):
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         if facts.courses is None:
             return judged.with_columns(reason=pl.lit(NO_TREATMENTS))["reason"]
-        courses = outcome_at(facts.bts_courses, judged.select(KEY))
+        courses = outcome_at(facts.bts_courses, judged.select(KEY), facts.rules)
         failed = courses.filter(self.failed())
         course = [*KEY, "molecule"] + (["start_date"] if self.count == "courses" else [])
         others = courses.filter(self.possibly_failed()).join(failed, on=course, how="anti")
@@ -51,6 +52,9 @@ class FailedDrugs(CountsFailures, Leaf):
             .select(pl.when(pl.col("met").is_null()).then(possible).otherwise(shown))
             .to_series()
         )
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_courses()
 
     def in_words(self) -> str:
         return f"at least {self.at_least} b/tsDMARD {self.count} failed, of whatever mechanism ({self.counting_in_words()})"
@@ -146,6 +150,9 @@ class FailedAllAvailable(CountsFailures, Leaf):
             .select(pl.coalesce(found, nothing))
             .to_series()
         )
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return (*read_courses(), Read("patients.disease"))
 
     def in_words(self) -> str:
         return (

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import polars as pl
 
-from d2tra.definitions.facts import FAR_FUTURE, FAR_PAST, Facts, days_between, latest
+from d2tra.definitions.facts import FAR_FUTURE, FAR_PAST, Choices, Facts, days_between, latest
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, number, text
+from d2tra.definitions.reads import Read
 
 ONE_DAY = pl.duration(days=1)
 NO_TREATMENTS = "the extract has no treatments; glucocorticoid records would settle it"
@@ -69,6 +70,9 @@ class Glucocorticoid(Leaf):
             else "no glucocorticoid recorded for anyone; whether the site records them would settle it"
         )
         return judged.with_columns(reason=pl.when("taken").then(recorded).otherwise(pl.lit(never)))["reason"]
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return (Read("courses.glucocorticoid", self.days),)
 
     def in_words(self) -> str:
         return (

@@ -10,8 +10,9 @@ from pydantic import Field, model_validator
 
 from d2tra.codelists import BTS_KINDS
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN
-from d2tra.definitions.facts import FAR_PAST, Facts, days_between, latest
+from d2tra.definitions.facts import FAR_PAST, Choices, Facts, days_between, latest
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, number, text
+from d2tra.definitions.reads import Read, read_visits
 from d2tra.errors import nearest
 from d2tra.extract.schemas import COLUMNS
 from d2tra.scores.settings import load_score_settings
@@ -81,6 +82,9 @@ class NeverLow(Leaf):
         )
         return judged.select(pl.coalesce(found, missing)).to_series()
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_visits([self.score])
+
     def in_words(self) -> str:
         return (
             f"{self.score} never {' or '.join(self.bands)} since the first DMARD was begun, known over "
@@ -142,6 +146,9 @@ class MeanOfVisits(Leaf):
         known = pl.col("met").is_not_null()
         return judged.select(pl.when(known).then(found).otherwise(missing)).to_series()
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_visits(self.first_of, self.within_days)
+
     def in_words(self) -> str:
         which = (
             self.first_of[0] if len(self.first_of) == 1 else f"the first known of {', '.join(self.first_of)}"
@@ -167,6 +174,9 @@ class FollowUp(Leaf):
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:  # noqa: ARG002
         n_days = days_between(pl.col("first_visit"), pl.col("evaluation_date")).cast(pl.String)
         return judged.select(text(n_days, " days since the first visit on ", day("first_visit"))).to_series()
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return (Read("visits.visit_date"),)
 
     def in_words(self) -> str:
         return f"{self.days.in_words()} days since the patient's first visit"
@@ -194,6 +204,9 @@ class SinceDiagnosis(Leaf):
         found = text(n_days, " days since ", day("counted_from"))
         missing = pl.lit("no date of diagnosis; it would settle it")
         return judged.select(pl.coalesce(found, missing)).to_series()
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return (Read("patients.diagnosis_date"),)
 
     def in_words(self) -> str:
         floor = f" (or {self.not_before}, where that is later)" if self.not_before is not None else ""

@@ -7,8 +7,9 @@ from collections.abc import Mapping
 import polars as pl
 
 from d2tra.config import Closed
-from d2tra.definitions.facts import Facts, days_between, latest
+from d2tra.definitions.facts import Choices, Facts, days_between, latest
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, joined, number, show_visit, text
+from d2tra.definitions.reads import Read, read_imaging, read_visits
 
 MODALITY = {
     "power_doppler_grade": "ultrasound",
@@ -87,6 +88,10 @@ class Signs(Leaf):
             .to_series()
         )
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        at_visit = read_visits(JointsAndBlood.model_fields, self.within_days)
+        return (*at_visit, *read_imaging(self.imaging, self.within_days))
+
     def in_words(self) -> str:
         images = " or ".join(f"{measure} {limit.in_words()}" for measure, limit in self.imaging.items())
         return f"within {self.within_days} days: {self.visit.in_words()}, or {images} on the latest day with such a finding"
@@ -159,6 +164,9 @@ class Radiographic(Leaf):
             "; a second reading would settle it",
         )
         return judged.select(pl.coalesce(shown("rising_"), shown(""), missing)).to_series()
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_imaging(["sharp_van_der_heijde"], self.within_days + self.pair_up_to_days)
 
     def in_words(self) -> str:
         return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from d2tra.definitions.facts import Facts, latest
+from d2tra.definitions.facts import Choices, Facts, latest
 from d2tra.definitions.imaging_criteria import Signs, findings
 from d2tra.definitions.leaf import (
     LatestVisit,
@@ -17,6 +17,7 @@ from d2tra.definitions.leaf import (
     show_visit,
     text,
 )
+from d2tra.definitions.reads import Read, read_courses, read_imaging, read_visits
 
 PROJECT_READING = "-like (project reading)"
 
@@ -39,6 +40,9 @@ class ObjectiveInflammation(Signs):
         ).to_series()
         is_masked = judged["met"].is_null() & judged["visit_date"].is_not_null()
         return masked.zip_with(is_masked, super().explain(facts, judged))
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:
+        return (*super().reads(choices), *read_courses())  # a drug that suppresses the acute phase
 
     def in_words(self) -> str:
         return f"{super().in_words()} (normal blood beside a swollen joint is unknown while a drug suppresses the acute phase)"
@@ -117,6 +121,10 @@ class SynovitisInSwollenJoint(Leaf):
             .to_series()
         )
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        at_visit = read_visits(["sjc28", "crp_mg_l"], self.within_days)
+        return (*at_visit, *read_imaging(["power_doppler_grade"], self.within_days), *read_courses())
+
     def in_words(self) -> str:
         return (
             f"within {self.within_days} days: power Doppler grade {self.power_doppler_grade.in_words()} on the latest day of "
@@ -140,6 +148,9 @@ class SubjectiveOnly(LatestVisit):
 
     def missing(self) -> str:
         return "no DAS28 with sjc28 and CRP"
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_visits(["subjective_only"], self.within_days)
 
     def in_words(self) -> str:
         return f"DAS28 active, yet no swollen joint and normal CRP, at the latest visit within {self.within_days} days"

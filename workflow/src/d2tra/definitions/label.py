@@ -131,13 +131,15 @@ def status_by_policy(
     definitions: Definitions,
     study: Study | Mapping[str, Any] | None = None,
     records_glucocorticoids: bool | None = None,
+    rules: Mapping[str, Any] | None = None,
 ) -> pl.DataFrame:
     """Returns patient_id, definition, criterion_3_policy, status at the index date under each of the four policies, and
     criterion_3_recorded (a flag is recorded; null without index date, or where the definition has no such criterion).
 
-    Sorted by patient, then definition and policy in their order.
+    `rules`: changes to config/exposure.yaml, by which `courses` were traced. Sorted by patient, then definition and policy
+    in their order.
     """
-    facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
+    facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids, rules)
     loaded = [load_definition(definition) for definition in definitions]
     judged = judge_leaves(facts, facts.index_dates, leaves_of(loaded))
     under = {policy: _judge_problematic(facts, policy, loaded) for policy in POLICIES}

@@ -9,7 +9,8 @@ import polars as pl
 from pydantic import model_validator
 
 from d2tra.config import Closed
-from d2tra.definitions.facts import Facts, latest
+from d2tra.definitions.facts import Choices, Facts, latest
+from d2tra.definitions.reads import Read
 from d2tra.scores.bands import Limit, rounded
 
 EDGES = {"below": "below", "up_to": "up to", "above": "above", "at_least": "at least"}
@@ -49,6 +50,13 @@ class Leaf(Closed, ABC):
     @abstractmethod
     def in_words(self) -> str:
         """Returns the criterion with its numbers, in plain words."""
+
+    @abstractmethod
+    def reads(self, choices: Choices) -> tuple[Read, ...]:
+        """Returns everything that can change the verdict, and over which dates up to the date of judgement.
+
+        A risk factor that looks at the same is refused as circular (d2tra.refusals). `choices`: those of the study.
+        """
 
     def without_presumed(self) -> Leaf:
         """Returns the criterion that counts no presumed failures: itself, unless it counts them."""

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pydantic import Field
 
-from d2tra.definitions.facts import Facts, latest
+from d2tra.definitions.facts import Choices, Facts, latest
 from d2tra.definitions.leaf import Leaf, day, days_before, text
+from d2tra.definitions.reads import Read
 
 if TYPE_CHECKING:
     from d2tra.definitions.criteria import Criterion
@@ -30,6 +31,9 @@ class OverTime(Leaf):
 
     def asks_policy(self) -> bool:
         return any(leaf.asks_policy() for leaf in self.leaves())
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:
+        return tuple(Read(read.source) for leaf in self.leaves() for read in leaf.reads(choices))
 
     def judge_visits(self, facts: Facts) -> pl.DataFrame:
         """Returns patient_id, visit_date and `all_met` (null = unknown) of every visit, sorted."""

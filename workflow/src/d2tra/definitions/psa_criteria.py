@@ -9,10 +9,11 @@ from pydantic import Field, model_validator
 
 from d2tra.codelists import concept_codes, diagnosis_concepts
 from d2tra.definitions.drug_criteria import UNKNOWN
-from d2tra.definitions.facts import KEY, Facts, latest
+from d2tra.definitions.facts import KEY, Choices, Facts, latest
 from d2tra.definitions.history_criteria import MEASURED_AS
 from d2tra.definitions.imaging_criteria import MODALITY, imaging_days
 from d2tra.definitions.leaf import LatestVisit, Leaf, Threshold, day, days_before, joined, number, text
+from d2tra.definitions.reads import Read, read_courses, read_imaging, read_visits
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import COLUMNS
 from d2tra.scores.settings import load_score_settings
@@ -55,6 +56,9 @@ class Measured(LatestVisit):
         names = " or ".join(IN_WORDS.get(name, name) for name in self.any_of)
         return f"not recorded: {names}; a value"
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_visits(self.any_of, self.within_days)
+
     def in_words(self) -> str:
         limits = " or ".join(
             f"{IN_WORDS.get(name, name)} {limit.in_words()}" for name, limit in self.any_of.items()
@@ -88,6 +92,9 @@ class TargetMissed(LatestVisit):
 
     def missing(self) -> str:
         return f"{self.target} not known: enough of its items"
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_visits([self.target], self.within_days)
 
     def in_words(self) -> str:
         return f"{self.target} not reached at the latest visit within {self.within_days} days where that is known"
@@ -135,6 +142,10 @@ class SwollenJoints(LatestVisit):
     def missing(self) -> str:
         return "no swollen joint count with CRP or ESR: both"
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        at_visit = read_visits(["sjc66", "sjc28", "crp_mg_l", "esr_mm_h"], self.within_days)
+        return (*at_visit, *read_courses())  # a drug that suppresses the acute phase
+
     def in_words(self) -> str:
         return (
             f"swollen joints (of 66 or 28) {self.joints.in_words()} with CRP {self.crp_mg_l.in_words()} mg/L or ESR "
@@ -167,6 +178,9 @@ class ImagingSigns(Leaf):
         )  # fmt: skip
         found = text(pl.col("findings"), " on ", day("imaging_date"))
         return judged.select(pl.coalesce(found, missing)).to_series()
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_imaging(self.any_of, self.within_days)
 
     def in_words(self) -> str:
         images = " or ".join(f"{measure} {limit.in_words()}" for measure, limit in self.any_of.items())
@@ -229,6 +243,9 @@ class Diagnosed(Leaf):
         none = f"none recorded of {', '.join(self.concepts)}"
         reasons = judged.join(listed, on=KEY, how="left", maintain_order="left")
         return reasons.select(pl.col("listed").fill_null(none)).to_series()
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return tuple(Read(f"diagnoses.{concept}") for concept in self.concepts)
 
     def in_words(self) -> str:
         return (

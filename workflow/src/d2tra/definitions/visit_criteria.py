@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from d2tra.definitions.facts import Facts, latest
+from d2tra.definitions.facts import Choices, Facts, latest
 from d2tra.definitions.leaf import (
     LatestVisit,
     Leaf,
@@ -19,6 +19,7 @@ from d2tra.definitions.leaf import (
     text,
     yes_no,
 )
+from d2tra.definitions.reads import Read, read_courses, read_visits
 
 NAMES = {
     "haq_di": "HAQ-DI",
@@ -70,6 +71,10 @@ class Activity(LatestScore):
         )
         return pl.when(self.met_at_visit().is_null()).then(masked).otherwise(shown)
 
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        suppressing = read_courses()  # drugs that suppress the acute phase
+        return (*read_visits(self.scores, self.within_days), *suppressing)
+
     def in_words(self) -> str:
         seen_through = " or ".join(self.free_of_acute_phase)
         return (
@@ -90,6 +95,9 @@ class Severity(LatestScore):
             text("severity ", pl.col("severity")),
             pl.lit("no severity: none of the study's severity scores; the components of one would settle it"),
         )
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:
+        return read_visits([*self.scores, *choices.severity_score], self.within_days)
 
     def in_words(self) -> str:
         return f"severity {' or '.join(self.bands)} at the latest visit within {self.within_days} days that has a score"
@@ -123,6 +131,9 @@ class QualityOfLife(LatestVisit):
 
     def missing(self) -> str:
         return "no HAQ-DI, pain or fatigue: one of them"
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:  # noqa: ARG002
+        return read_visits(self._thresholds(), self.within_days)
 
     def in_words(self) -> str:
         limits = " or ".join(
@@ -216,6 +227,12 @@ class Problematic(Leaf):
         return (
             show_visit(facts, judged, "global_date", globals_).select(pl.coalesce(used, neither)).to_series()
         )
+
+    def reads(self, choices: Choices) -> tuple[Read, ...]:
+        asked = ["problematic_to_patient", "problematic_to_rheumatologist"]
+        if choices.if_criterion_3_unrecorded == "global_above_50":
+            asked += ["patient_global_mm", "physician_global_mm"]
+        return read_visits(asked, self.within_days)
 
     def in_words(self) -> str:
         whom, a_score = ("or", "a global score") if self.to == "either" else ("and", "both global scores")

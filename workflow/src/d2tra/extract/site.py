@@ -6,8 +6,9 @@ import datetime as dt
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
+from d2tra.codelists import concept_codes
 from d2tra.config import Closed, find, load_yaml, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.workbooks import sheet_names
@@ -90,6 +91,7 @@ class SiteMapping(Closed):
     allow_text: list[str] = []
     data_cut_date: dt.date | None = None
     records_glucocorticoids: bool | None = None
+    local_codes: dict[Text, str] = {}
     crp_unit: Literal["mg/L", "mg/dL"] | None = None
     upper_limits: dict[Literal["rf", "anti_ccp"], float] = {}
     censored: Literal["half", "limit", "zero"] = "half"
@@ -103,6 +105,16 @@ class SiteMapping(Closed):
         if self.format == "mapped" and not self.tables:
             raise ValueError("say `format: canonical`, or describe each table under `tables:`")
         return self
+
+    @field_validator("local_codes")
+    @classmethod
+    def _stand_for_concepts(cls, local_codes: dict[str, str]) -> dict[str, str]:
+        try:
+            for concept in local_codes.values():
+                concept_codes(concept)
+        except StudyError as problem:
+            raise ValueError(str(problem)) from None
+        return local_codes
 
     def has_no(self, table: TableName) -> bool:
         """True if the mapping says that the extract has no such table (`treatments: none`)."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import polars as pl
 
+from d2tra.codelists import local_concept
 from d2tra.config import setting
 from d2tra.errors import StudyError
 from d2tra.extract.cells import read_number
@@ -89,6 +90,7 @@ def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recog
     every = collect(findings)
     _stop_where_told(every, site)
     valid = {table: _valid_rows(rows, table, every) for table, rows in typed.items()}
+    valid = _with_what_the_site_says(valid, site)
     quarantine = every.sort("table", "source", "source_row", "column", "rule", "row", maintain_order=True)
     quarantine = quarantine.select(name for name in FINDINGS if name != "row")
     accounting = _count_rows(harmonised, text, valid, every)
@@ -270,6 +272,17 @@ def _valid_rows(typed: pl.DataFrame, table: str, findings: pl.DataFrame) -> pl.D
     valid = valid.select(*COLUMNS[table], *DERIVED.get(table, ()), "source_row")
     schema(table).validate(valid)
     return sorted_rows(valid, table)
+
+
+def _with_what_the_site_says(valid: dict[str, pl.DataFrame], site: SiteMapping) -> dict[str, pl.DataFrame]:
+    """The tables with what the mapping tells of the rows: `records_glucocorticoids` of patients (Boolean, null = not
+    said), `local_concept` of diagnoses (String, where the mapping has local codes)."""
+    recorded = pl.lit(site.records_glucocorticoids, dtype=pl.Boolean)
+    told = {"patients": {"records_glucocorticoids": recorded}}
+    if site.local_codes:
+        told["diagnoses"] = {"local_concept": local_concept(site.local_codes)}
+    last = (pl.exclude("source_row"), "source_row")
+    return {t: rows.with_columns(**told[t]).select(*last) if t in told else rows for t, rows in valid.items()}
 
 
 def _count_rows(

@@ -9,16 +9,23 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
+from d2tra.config import place_in_words
 from d2tra.disclosure import Profile
 from d2tra.errors import StudyError, nearest
 from d2tra.figures import (
+    calibration,
     characteristics,
+    comparability,
+    cumulative_incidence,
+    decision_curve,
     flow,
     forest,
+    missingness,
     overlap,
     prevalence,
     prevalence_by_definition,
     severity,
+    specification_curve,
 )
 from d2tra.figures.style import Style, mark, render
 from d2tra.tables import Table
@@ -68,11 +75,53 @@ FIGURES: dict[str, FigureKind] = {
         severity.draw,
         "one bar per number of drugs and severity band",
     ),
+    "missingness_map": FigureKind(
+        "What is not recorded",
+        "missingness",
+        missingness.draw,
+        "one field per characteristic and group of patients, the darker the more lack it",
+    ),
+    "cumulative_incidence": FigureKind(
+        "Time from the first b/tsDMARD to the definition",
+        "time_to_d2t",
+        cumulative_incidence.draw,
+        "one stepped curve with its limits for those who meet it and one for those who die before",
+    ),
     "odds_ratios": FigureKind(
         "Odds ratios of the risk factors",
         "odds_ratios",
         forest.draw,
         "one point with interval per factor and model",
+    ),
+    "odds_ratios_by_cohort": FigureKind(
+        "Odds ratios of the risk factors in each cohort",
+        "odds_ratios_by_cohort",
+        forest.draw_by_cohort,
+        "one point with interval per factor and cohort, a panel per model",
+    ),
+    "calibration": FigureKind(
+        "Calibration in patients the model has not seen",
+        "calibration",
+        calibration.draw,
+        "one point with interval per group of predicted risk, a panel per model and cohort",
+    ),
+    "decision_curve": FigureKind(
+        "Net benefit in patients the model has not seen",
+        "decision_curve",
+        decision_curve.draw,
+        "one line for acting by the model, one for acting on all, one for nobody, a panel per model and cohort",
+    ),
+    "specification_curve": FigureKind(
+        "Prevalence and odds ratios under every combination of choices",
+        "sensitivity",
+        specification_curve.draw,
+        "one point with interval per combination, in ascending order, above marks for the choices behind it",
+    ),
+    "comparability": FigureKind(
+        "Comparability of the cohorts",
+        "comparability",
+        comparability.draw,
+        "one point per characteristic: its standardised difference",
     ),
 }
 
@@ -100,7 +149,7 @@ def draw_figures(
 ) -> dict[str, bytes | pl.DataFrame]:
     """Returns file name → content: each figure as svg, pdf and png, and the cells behind it as csv."""
     cells = {table.name: table.cells for table in tables}
-    said = [f"Cohort {cohort}", *(["synthetic data"] if synthetic else []), profile.title]
+    said = [place_in_words(cohort), *(["synthetic data"] if synthetic else []), profile.title]
     files: dict[str, bytes | pl.DataFrame] = {}
     for name, kind in figures_of(names, tables).items():
         with mpl.rc_context(style.settings()):

@@ -45,6 +45,7 @@ class Design:
     coded: pl.DataFrame
     complete: pl.Series
     dropped: dict[str, int]
+    unit_steps: Mapping[str, float]
 
     @property
     def fitted(self) -> tuple[Column, ...]:
@@ -53,6 +54,23 @@ class Design:
     def matrix_of(self, term: str) -> np.ndarray:
         """Returns the matrix of one term alone, with the intercept."""
         return self.matrix[:, [c.term in (INTERCEPT, term) for c in self.fitted]]
+
+    def matrix_for(self, data: pl.DataFrame) -> tuple[np.ndarray, pl.Series]:
+        """Returns the same columns for other patients, and which of them (Boolean, a value per row) it holds: those
+        without a missing factor or a level that these columns do not tell."""
+        references = {c.term: c.reference for c in self.fitted if c.reference is not None}
+        terms = dict.fromkeys(column.term for column in self.fitted if column.term != INTERCEPT)
+        coded = data.select(_coded(data, term, references, self.unit_steps) for term in terms)
+        told = [
+            pl.col(term).is_in([references[term], *(c.level for c in self.fitted if c.term == term)])
+            if term in references
+            else pl.col(term).is_not_null()
+            for term in terms
+        ]
+        known = coded.select(pl.all_horizontal(told).fill_null(False)).to_series()
+        kept = coded.filter(known)
+        vectors = [_vector(kept[column.term], column) for column in self.fitted[1:]]
+        return np.column_stack([np.ones(kept.height), *vectors]), known
 
 
 def design_matrix(
@@ -89,6 +107,7 @@ def design_matrix(
         coded=coded.filter(complete),
         complete=complete,
         dropped={term: coded[term].null_count() for term in terms},
+        unit_steps=unit_steps,
     )
 
 

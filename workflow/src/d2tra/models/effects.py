@@ -14,9 +14,8 @@ from scipy.special import expit
 
 from d2tra.errors import StudyError, nearest
 from d2tra.estimates import Z
-from d2tra.models.design import INTERCEPT, Column, Design, design_matrix
-from d2tra.models.firth import climb
-from d2tra.models.logistic import fit, read_outcome
+from d2tra.models.design import INTERCEPT, Column, Design
+from d2tra.models.logistic import Fitted, fit
 
 METHODS = ("flic", "logit")
 COMMON_OUTCOME = 0.15  # above this share of events an odds ratio is no risk ratio (VanderWeele & Ding 2017)
@@ -73,30 +72,30 @@ def standardise_effects(
         raise StudyError(
             f"no method {method!r} for risks{hint}{nearest(method, METHODS)}; known: {', '.join(METHODS)}."
         )
-    found = fit(data, outcome, terms, method, references, unit_steps)
-    told = found.rows.filter(pl.col("note").ne_missing("reference"))
-    event = read_outcome(data, outcome)
-    design = design_matrix(data.filter(event.is_not_null()), terms, references, unit_steps)
-    beta = told.filter(pl.col("estimate").is_not_null())["estimate"].to_numpy()
-    covariance = None
-    if found.problem is None:
-        y = event.drop_nulls().filter(design.complete).to_numpy().astype(float)
-        anchor = beta if method == "logit" else climb(design.matrix, y, beta).beta
-        covariance = inverse_information(design.matrix, anchor)
+    return effects_of_fit(fit(data, outcome, terms, method, references, unit_steps), of_population)
+
+
+def effects_of_fit(found: Fitted, of_population: bool = False) -> pl.DataFrame:
+    """Returns standardise_effects of a model that is already fitted; the risks of Firth's method are those of FLIC.
+
+    A model without an estimate has null rows: their measure is marginal_effect for numbers, else risk_difference.
+    """
+    told = found.rows.filter((pl.col("term") != INTERCEPT) & pl.col("note").ne_missing("reference"))
+    columns = {(column.term, column.level): column for column in found.design.columns} if found.design else {}
+    method = "logit" if found.method == "logit" else "flic"
+    beta, covariance = found.risk_coefficients(), None
+    if found.design is not None and found.peak is not None:
+        covariance = inverse_information(found.design.matrix, found.peak)
     rows = []
-    for column, row in zip(design.columns, told.to_dicts(), strict=True):
-        if column.term == INTERCEPT:
+    for row in told.to_dicts():
+        common = {name: row[name] for name in ("term", "level", "reference", "note", "smallest_cell")}
+        common |= {"method": method, "n": found.n, "n_events": found.n_events}
+        column = columns.get((row["term"], row["level"]))
+        is_number = column is not None and found.design is not None and _is_number(found.design, column)
+        if found.design is None or beta is None or covariance is None or column is None or column.problem:
+            rows.append({**common, "measure": "marginal_effect" if is_number else "risk_difference"})
             continue
-        common = {
-            name: row[name] for name in ("term", "level", "reference", "method", "note", "smallest_cell")
-        }
-        common |= {"n": found.n, "n_events": found.n_events}
-        if covariance is None or column.problem is not None:
-            rows.append(
-                {**common, "measure": "marginal_effect" if _is_number(design, column) else "risk_difference"}
-            )
-            continue
-        effects = _effects_of(design, column, beta, covariance, of_population)
+        effects = _effects_of(found.design, column, beta, covariance, of_population)
         rows += [{**common, "measure": measure, **effect._asdict()} for measure, effect in effects.items()]
     return pl.DataFrame(rows, schema=ROWS)
 

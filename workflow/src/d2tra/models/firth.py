@@ -1,22 +1,25 @@
 """Firth's logistic regression: the penalised likelihood, its peak, its profile.
 
-firthmodels gives the profile limits. Its penalised likelihood ratio tests return no number where rounding stops
-its line search, and it cannot say which mode of a profile it stopped at; so the peak, the tests and the proof of
-each limit are here.
+Own code because none that is kept does both: firthmodels' limits are not proved and its tests may have no number,
+and R's logistf, on which the numbers here agree (tests/data/reference/a_firth.json), is slower. All profiles are
+followed together: one evaluation serves a row of coefficients per limit and test.
 """
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import chdtrc, chdtri, expit
+from scipy.special import chdtrc, chdtri
 
 CRITICAL = float(
     chdtri(1, 0.05)
 )  # 3.8415: a 95 % limit stands where twice the penalised loglik has lost this
+PROOF = (
+    1e-5  # of a standard error: how near the peak the nuisance coefficients come where a profile is judged
+)
 
 
 class FirthFit(NamedTuple):
@@ -40,6 +43,53 @@ class Peak(NamedTuple):
     converged: bool
 
 
+class Peaks(NamedTuple):
+    """As Peak, a row per climb; `slope` is the score, zero but for the coefficient held."""
+
+    beta: np.ndarray
+    loglik: np.ndarray
+    slope: np.ndarray
+    information: np.ndarray
+    converged: np.ndarray
+
+
+class Surface:
+    """The penalised likelihood of one matrix and outcome, told at many coefficient vectors at once."""
+
+    def __init__(self, matrix: np.ndarray, y: np.ndarray) -> None:
+        size = matrix.shape[1]
+        self.matrix, self.y = np.ascontiguousarray(matrix, dtype=float), np.asarray(y, dtype=float)
+        self.pairs = np.triu_indices(size)
+        self.products = self.matrix[:, self.pairs[0]] * self.matrix[:, self.pairs[1]]
+        self.times = np.where(self.pairs[0] == self.pairs[1], 1.0, 2.0)
+        self.square = np.empty((size, size), dtype=int)
+        self.square[self.pairs] = self.square.T[self.pairs] = np.arange(len(self.times))
+
+    def at(self, beta: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns per row of `beta` loglik + log|I|/2, its gradient, and the augmented information.
+
+        -inf where the information I is singular.
+        """
+        eta = np.clip(beta @ self.matrix.T, -700, 700)
+        odds = np.exp(-np.abs(eta))
+        p = np.where(eta < 0, odds, 1.0) / (1 + odds)
+        weight = odds / (1 + odds) ** 2
+        information = (weight @ self.products)[:, self.square]
+        with np.errstate(all="ignore"):  # rounding may drown the information; such rows are told apart below
+            sign, log_determinant = np.linalg.slogdet(information)
+            singular = ~(sign > 0)
+            information[singular] = np.eye(beta.shape[1])
+            inverse = np.linalg.inv(information)[:, self.pairs[0], self.pairs[1]]
+            hat = weight * ((inverse * self.times) @ self.products.T)
+            singular |= ~(np.abs(hat.sum(axis=1) - beta.shape[1]) < 1e-6)  # hat values sum to the columns
+            hat[singular] = 0.0
+            loglik = (eta * (self.y - (eta > 0)) - np.log1p(odds)).sum(axis=1) + log_determinant / 2
+        score = (self.y - p + hat * (0.5 - p)) @ self.matrix
+        augmented = ((weight * (1 + hat)) @ self.products)[:, self.square]
+        loglik[singular], score[singular], augmented[singular] = -np.inf, 0.0, np.eye(beta.shape[1])
+        return loglik, score, augmented
+
+
 def fit_firth(matrix: np.ndarray, outcome: np.ndarray) -> FirthFit:
     """Returns the fit with Jeffreys' penalty (Firth 1993; Heinze & Schemper 2002), as R's logistf 1.26.
 
@@ -49,14 +99,18 @@ def fit_firth(matrix: np.ndarray, outcome: np.ndarray) -> FirthFit:
     are of penalised likelihood ratio tests that keep the full design's penalty.
     """
     y = np.asarray(outcome, dtype=float)
-    columns = list(range(matrix.shape[1]))
+    columns = np.arange(matrix.shape[1])
     centre, spread = matrix.mean(axis=0), matrix.std(axis=0)
     far = (spread > 0) & (np.abs(centre) > 100 * spread)  # calendar years: far from zero for their spread
     if not far.any():
         return _fit_columns(matrix, y, columns)
     centre, spread = np.where(far, centre, 0.0), np.where(far, spread, 1.0)
-    found = _fit_columns((matrix - centre) / spread, y, columns)
-    first = _fit_columns(matrix / spread, y, [0])  # the intercept alone depends on where numbers have zero
+    nearer = (matrix - centre) / spread
+    found = _fit_columns(nearer, y, columns)
+    # the intercept where the numbers themselves are zero: a direction of the nearer matrix, made its first column
+    zero = np.concatenate([[1.0], -(centre / spread)[1:]])
+    others = np.linalg.qr(zero[:, None], mode="complete")[0][:, 1:]
+    first = _fit_columns(nearer @ np.column_stack([zero / (zero @ zero), others]), y, columns[:1])
     estimate, std_error, low, high, p_value = (
         np.concatenate([one, rest[1:]]) for one, rest in zip(first[:5], found[:5], strict=True)
     )
@@ -67,58 +121,8 @@ def fit_firth(matrix: np.ndarray, outcome: np.ndarray) -> FirthFit:
     )
 
 
-def _fit_columns(matrix: np.ndarray, y: np.ndarray, columns: list[int]) -> FirthFit:
-    """The fit of the whole matrix, told for some of its columns."""
-    matrix = np.asfortranarray(matrix)
-    start, limits = _from_library(matrix, y, columns)
-    peak = climb(matrix, y, start)
-    if not peak.converged:
-        peak = climb(matrix, y, np.zeros(matrix.shape[1]))
-    lost = [2 * (peak.loglik - _peak_at(matrix, y, peak, j, 0.0, 1e-6).loglik) for j in columns]
-    for j in columns:
-        for side in (0, 1):
-            outwards = 2 * side - 1
-            if not _is_limit(matrix, y, peak, j, outwards, limits[j, side]):
-                limits[j, side] = _walk_to_limit(matrix, y, peak, j, outwards)
-    return FirthFit(
-        estimate=peak.beta[columns],
-        std_error=np.sqrt(np.diag(np.linalg.inv(peak.information)))[columns],
-        ci_low=limits[columns, 0],
-        ci_high=limits[columns, 1],
-        p_value=chdtrc(1, np.maximum(lost, 0.0)),
-        loglik=peak.loglik,
-        converged=peak.converged,
-    )
-
-
-def penalised_likelihood(
-    matrix: np.ndarray, y: np.ndarray, beta: np.ndarray
-) -> tuple[float, np.ndarray, np.ndarray]:
-    """Returns loglik + log|I|/2, its gradient, and the augmented information; -inf where I is singular."""
-    eta = np.clip(matrix @ beta, -700, 700)
-    p = expit(eta)
-    weight = p * (1 - p)
-    information = (matrix.T * weight) @ matrix
-    try:
-        root = np.linalg.cholesky(information)
-    except np.linalg.LinAlgError:
-        return -np.inf, np.zeros_like(beta), information
-    whitened = np.linalg.inv(root) @ matrix.T
-    hat = weight * np.einsum("ij,ij->j", whitened, whitened)
-    loglik = y @ eta - np.logaddexp(0, eta).sum() + np.log(root.diagonal()).sum()
-    if np.isnan(loglik):
-        return -np.inf, np.zeros_like(beta), information
-    augmented = (matrix.T * (weight * (1 + hat))) @ matrix
-    return float(loglik), matrix.T @ (y - p + hat * (0.5 - p)), augmented
-
-
 def climb(
-    matrix: np.ndarray,
-    y: np.ndarray,
-    start: np.ndarray,
-    fixed: int | None = None,
-    tolerance: float = 1e-9,
-    most_steps: int = 500,
+    matrix: np.ndarray, y: np.ndarray, start: np.ndarray, fixed: int | None = None, tolerance: float = 1e-9
 ) -> Peak:
     """Returns the peak reached from `start` by Newton steps, halved until they no longer lead down.
 
@@ -126,77 +130,172 @@ def climb(
     errors (measured along itself), or below 1e-6 and at the floor of rounding. Steps below 1e-4 are not halved:
     what they gain is lost in rounding.
     """
-    free = np.array([j for j in range(len(start)) if j != fixed], dtype=int)
-    beta, last = start.astype(float), np.inf
-    loglik, score, information = penalised_likelihood(matrix, y, beta)
-    for _ in range(most_steps):
-        if not np.isfinite(loglik):
-            break
-        step = np.zeros_like(beta)
-        step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
-        length = float(score @ step) ** 0.5 if len(free) else 0.0
-        step *= min(1.0, 5.0 / max(float(np.abs(matrix @ step).max()), 1e-300))
-        for _ in range(40):
-            there = penalised_likelihood(matrix, y, beta + step)
-            if there[0] >= loglik or length < 1e-4:
-                break
-            step /= 2
-        else:
-            break
-        beta, (loglik, score, information) = beta + step, there
-        if length < tolerance or last <= length < 1e-6:
-            return Peak(beta, loglik, information, True)
-        last = length
-    return Peak(beta, loglik, information, False)
+    held = np.array([-1 if fixed is None else fixed])
+    return _only(_climb_together(Surface(matrix, y), np.array([start], dtype=float), held, tolerance))
 
 
-def _from_library(matrix: np.ndarray, y: np.ndarray, columns: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """The estimate and the profile limits (column × low, high) of firthmodels, NaN where it gives none."""
-    from firthmodels import FirthLogisticRegression  # slow to import
+def find_peak(surface: Surface) -> Peaks:
+    """Returns where the penalised likelihood is highest, as one row."""
+    return _climb_together(surface, np.zeros((1, surface.matrix.shape[1])), np.array([-1]), 1e-9)
 
-    model = FirthLogisticRegression(
-        backend="numpy", fit_intercept=False, gtol=1e-7, xtol=1e-7, max_iter=100, max_step=50.0
+
+def held_peaks(surface: Surface, origins: Peaks, held: np.ndarray, value: np.ndarray) -> Peaks:
+    """Returns per row the highest point with coefficient `held` at `value`, climbed to from the tangent at the row's
+    origin (or at the one origin of all): near to it, the climb stays on its mode."""
+    rows, size = np.arange(len(held)), surface.matrix.shape[1]
+    beta = np.broadcast_to(origins.beta, (len(held), size))
+    away = np.broadcast_to(np.linalg.inv(origins.information), (len(held), size, size))[rows, held]
+    start = beta + ((value - beta[rows, held]) / away[rows, held])[:, None] * away
+    start[rows, held] = value
+    return _climb_together(surface, start, held, PROOF)
+
+
+def _fit_columns(matrix: np.ndarray, y: np.ndarray, columns: np.ndarray) -> FirthFit:
+    """The fit of the whole matrix, told for some of its columns."""
+    surface = Surface(matrix, y)
+    peak = _only(_climb_together(surface, np.zeros((1, matrix.shape[1])), np.array([-1]), 1e-9))
+    ends = _seek_limits(surface, peak, columns)
+    # in one batch: each coefficient held at 0 for its test, and at the limits found, for their proof
+    held = np.tile(columns, 3)
+    value = np.concatenate([np.zeros(len(columns)), ends[np.arange(len(ends)), held[len(columns) :]]])
+    judged = _held_at(surface, [peak], held, value, PROOF)
+    lost = 2 * (peak.loglik - judged.loglik)
+    p_value = np.where(judged.converged, chdtrc(1, np.maximum(lost, 0.0)), np.nan)[: len(columns)]
+    slope = judged.slope[np.arange(len(held)), held]
+    sides = np.repeat([0, -1, 1], len(columns))
+    proved = judged.converged & (np.abs(lost - CRITICAL) < 1e-4) & ((value - peak.beta[held]) * sides > 0)
+    with np.errstate(all="ignore"):  # a slope of 0 where nothing is proved
+        limits = np.where(proved, value + (lost - CRITICAL) / (2 * slope), np.nan)
+    for row in np.flatnonzero(~proved & (sides != 0)):
+        limits[row] = _walk_to_limit(surface, peak, int(held[row]), int(sides[row]))
+    _, low, high = np.split(limits, 3)
+    return FirthFit(
+        estimate=peak.beta[columns],
+        std_error=np.sqrt(np.diag(np.linalg.inv(peak.information)))[columns],
+        ci_low=low,
+        ci_high=high,
+        p_value=p_value,
+        loglik=peak.loglik,
+        converged=peak.converged,
     )
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore")  # its verdicts are not used: peak and limits are proved here
-        try:
-            model.fit(matrix, y)
-            return model.coef_, model.conf_int(method="pl", features=columns, tol=1e-7, max_iter=100)
-        except (np.linalg.LinAlgError, ValueError):
-            return np.zeros(matrix.shape[1]), np.full((matrix.shape[1], 2), np.nan)
 
 
-def _peak_at(
-    matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, value: float, tolerance: float = 1e-4
-) -> Peak:
-    """The highest point with coefficient j held at `value`, climbed to from the tangent at another peak."""
-    free = np.delete(np.arange(len(peak.beta)), j)
-    start = peak.beta.copy()
-    start[j] = value
-    if len(free):
-        pull = np.linalg.solve(peak.information[np.ix_(free, free)], peak.information[free, j])
-        start[free] -= pull * (value - peak.beta[j])
-    found = climb(matrix, y, start, fixed=j, tolerance=tolerance)
-    if found.converged:
-        return found
-    start[free] = 0.0
-    return climb(matrix, y, start, fixed=j, tolerance=tolerance)
+def _only(peaks: Peaks) -> Peak:
+    return Peak(peaks.beta[0], float(peaks.loglik[0]), peaks.information[0], bool(peaks.converged[0]))
 
 
-def _is_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, outwards: int, value: float) -> bool:
-    if not (value - peak.beta[j]) * outwards > 0:  # NaN, or the limit of the other side
-        return False
-    held = _peak_at(matrix, y, peak, j, value)
-    return held.converged and abs(2 * (peak.loglik - held.loglik) - CRITICAL) < 1e-6
+def _climb_together(
+    surface: Surface, start: np.ndarray, held: np.ndarray, tolerance: float, most_steps: int = 500
+) -> Peaks:
+    """The climbs from the rows of `start`, the coefficient `held` of each (-1: none) staying where it is."""
+    beta, last = start.copy(), np.full(len(start), np.inf)
+    loglik, score, information = surface.at(beta)
+    step, length = _newton_steps(surface, score, information, held)
+    halved, converged = np.zeros(len(beta), dtype=int), np.zeros(len(beta), dtype=bool)
+    going = np.isfinite(loglik)
+    for _ in range(most_steps):
+        rows = np.flatnonzero(going)
+        if not len(rows):
+            break
+        there = surface.at(beta[rows] + step[rows])
+        up = (there[0] >= loglik[rows]) | ((length[rows] < 1e-4) & np.isfinite(there[0]))
+        refused, rows = rows[~up], rows[up]
+        step[refused] /= 2
+        halved[refused] += 1
+        going[refused] = halved[refused] < 40
+        beta[rows] += step[rows]
+        loglik[rows], score[rows], information[rows] = (one[up] for one in there)
+        done = (length[rows] < tolerance) | ((last[rows] <= length[rows]) & (length[rows] < 1e-6))
+        converged[rows], going[rows] = done, ~done
+        halved[rows], last[rows] = 0, length[rows]
+        rows = rows[~done]
+        step[rows], length[rows] = _newton_steps(surface, score[rows], information[rows], held[rows])
+    return Peaks(beta, loglik, score, information, converged)
 
 
-def _walk_to_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, outwards: int) -> float:
+def _newton_steps(
+    surface: Surface, score: np.ndarray, information: np.ndarray, held: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Steps that leave the held coefficients alone and move no patient's log odds by more than 5; their lengths."""
+    rows = np.flatnonzero(held >= 0)
+    pull, curve = score.copy(), information.copy()
+    pull[rows, held[rows]] = 0.0
+    curve[rows, held[rows], :] = curve[rows, :, held[rows]] = 0.0
+    curve[rows, held[rows], held[rows]] = 1.0
+    step = np.linalg.solve(curve, pull[:, :, None])[:, :, 0]
+    length = np.sqrt(np.maximum((pull * step).sum(axis=1), 0.0))
+    return _shortened(surface, step), length
+
+
+def _shortened(surface: Surface, step: np.ndarray) -> np.ndarray:
+    most = np.abs(step @ surface.matrix.T).max(axis=1)
+    return step * np.minimum(1.0, 5.0 / np.maximum(most, 1e-300))[:, None]
+
+
+def _held_at(
+    surface: Surface, origins: Sequence[Peak], held: np.ndarray, value: np.ndarray, tolerance: float
+) -> Peaks:
+    """The highest points found with coefficient `held` of each row at `value`: climbed to from the tangent of each
+    origin (under separation there are several such points), and from 0 where those climbs fail."""
+    rows, starts = np.arange(len(held)), []
+    for origin in origins:
+        inverse = np.linalg.inv(origin.information)
+        gap = (value - origin.beta[held]) / inverse[held, held]
+        starts.append(origin.beta + gap[:, None] * inverse[held])
+        starts[-1][rows, held] = value
+    found = _climb_together(surface, np.concatenate(starts), np.tile(held, len(starts)), tolerance)
+    height = np.where(found.converged, found.loglik, -np.inf).reshape(len(starts), -1)
+    found = Peaks(*(one[height.argmax(axis=0) * len(held) + rows] for one in found))
+    failed = np.flatnonzero(~found.converged)
+    if len(failed):
+        start = np.zeros((len(failed), surface.matrix.shape[1]))
+        start[np.arange(len(failed)), held[failed]] = value[failed]
+        again = _climb_together(surface, start, held[failed], tolerance)
+        for one, other in zip(found, again, strict=True):
+            one[failed] = other
+    return found
+
+
+def _seek_limits(surface: Surface, peak: Peak, columns: np.ndarray) -> np.ndarray:
+    """Where the lower limits of the columns lie, then the upper ones, as Venzon & Moolgavkar 1988 find them: steps
+    to where, on the parabola that touches the likelihood here, the loss is critical and only the coefficient in
+    question has a slope. Not yet proved; where the steps lead nowhere, wherever they end."""
+    held, outwards = np.tile(columns, 2), np.repeat([-1.0, 1.0], len(columns))
+    beta = np.tile(peak.beta, (len(held), 1))
+    information, score = np.tile(peak.information, (len(held), 1, 1)), np.zeros_like(beta)
+    lost, going = np.zeros(len(held)), np.arange(len(held))
+    for _ in range(25):
+        inverse = np.linalg.inv(information)
+        rows, j = np.arange(len(going)), held[going]
+        away = inverse[rows, j]  # leaves the slopes of the other coefficients as they are
+        newton = (inverse @ score[:, :, None])[:, :, 0]
+        squared = CRITICAL - lost + (score * newton).sum(axis=1)
+        size = outwards[going] * np.sqrt(np.maximum(squared, 0.0) / away[rows, j])
+        step = newton + size[:, None] * away
+        beta[going] += _shortened(surface, step)
+        length = np.sqrt(np.einsum("ki,kij,kj->k", step, information, step))
+        going = going[length > 1e-3]
+        if not len(going):
+            break
+        loglik, score, information = surface.at(beta[going])
+        lost = 2 * (peak.loglik - loglik)
+        good = np.isfinite(loglik)
+        going, score, information, lost = going[good], score[good], information[good], lost[good]
+    return beta
+
+
+def _walk_to_limit(surface: Surface, peak: Peak, j: int, outwards: int) -> float:
     """The limit found by walking outwards from the peak, each stop climbed to from the one before (under
     separation the profile has several modes: a walk stays on the one it is on). NaN where none is proved."""
+    held = np.array([j])
     stride = outwards * float(np.sqrt(np.linalg.inv(peak.information)[j, j])) / 2
+
+    def stop(origin: Peak, value: float) -> Peak:
+        return _only(_held_at(surface, [peak, origin], held, np.array([value]), 1e-7))
+
     here = peak
     for _ in range(60):
-        there = _peak_at(matrix, y, here, j, float(here.beta[j]) + stride, 1e-7)
+        there = stop(here, float(here.beta[j]) + stride)
         if 2 * (peak.loglik - there.loglik) >= CRITICAL:
             break
         here, stride = there, stride * 1.3
@@ -204,7 +303,7 @@ def _walk_to_limit(matrix: np.ndarray, y: np.ndarray, peak: Peak, j: int, outwar
         return np.nan
 
     def beyond(value: float) -> float:
-        return 2 * (peak.loglik - _peak_at(matrix, y, here, j, value, 1e-7).loglik) - CRITICAL
+        return 2 * (peak.loglik - stop(here, value).loglik) - CRITICAL
 
     try:
         root = float(brentq(beyond, here.beta[j], there.beta[j], xtol=1e-10))

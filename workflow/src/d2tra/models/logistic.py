@@ -7,15 +7,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
-from scipy.special import expit, logit, ndtr
 
 from d2tra.errors import StudyError, nearest
-from d2tra.estimates import Z
 from d2tra.models import checks
 from d2tra.models.design import INTERCEPT, Column, Design, NotEstimableError, design_matrix
-from d2tra.models.firth import fit_firth
+from d2tra.models.methods import METHODS, Numbers, correct_intercept
 
-METHODS = ("firth", "logit", "flic", "auto")
+NAMES = (*METHODS, "auto")
 STATUSES = {"met": True, "not_met": False, "not_assessable": None}
 FEWEST_EVENTS_PER_PARAMETER = 10  # below it, `auto` is Firth's method
 ROWS = {
@@ -39,7 +37,11 @@ ROWS = {
 
 @dataclass(frozen=True)
 class Fitted:
-    """The rows of a fit (see fit_logistic) and the facts of its _fit.json; `problem` says why nothing was fitted."""
+    """The rows of a fit (see fit_logistic) and the facts of its _fit.json; `problem` says why nothing was fitted.
+
+    `design` and `event` (bool) are the complete cases, `peak` the log odds per fitted column where the (penalised)
+    likelihood is highest; None where there is no one fit. `pooled`: of imputed data, see fit_imputed.
+    """
 
     rows: pl.DataFrame
     method: str
@@ -52,18 +54,19 @@ class Fitted:
     dropped: dict[str, int]
     empty_cells: list[dict[str, object]]
     problem: str | None
+    design: Design | None = None
+    event: np.ndarray | None = None
+    peak: np.ndarray | None = None
+    pooled: pl.DataFrame | None = None
 
-
-@dataclass(frozen=True)
-class _Numbers:
-    """What a method gives per column of the matrix, on the log odds scale."""
-
-    estimate: np.ndarray
-    std_error: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    p_value: np.ndarray
-    converged: bool
+    def risk_coefficients(self) -> np.ndarray | None:
+        """Returns the log odds that risks come from: of logit, or of Firth's method with FLIC's intercept; None
+        where nothing was fitted."""
+        if self.design is None or self.event is None or self.peak is None:
+            return None
+        if self.method == "logit":
+            return self.peak
+        return correct_intercept(self.design.matrix, self.event, self.peak)
 
 
 def fit_logistic(
@@ -103,8 +106,8 @@ def fit(
     unit_steps: Mapping[str, float] | None = None,
 ) -> Fitted:
     """Returns the rows of fit_logistic with the facts of the fit; raises as fit_logistic does."""
-    if method not in METHODS:
-        raise StudyError(f"no method {method!r}{nearest(method, METHODS)}; known: {', '.join(METHODS)}.")
+    if method not in NAMES:
+        raise StudyError(f"no method {method!r}{nearest(method, NAMES)}; known: {', '.join(NAMES)}.")
     if outcome in terms:
         raise StudyError(f"{outcome!r} is both the outcome and a factor.")
     event = read_outcome(data, outcome)
@@ -116,14 +119,13 @@ def fit(
     if problem is None:
         _refuse_collinear(design)
         separated = checks.find_separated_columns(design, y)
-    few = n_parameters and min(n_events, n - n_events) / n_parameters < FEWEST_EVENTS_PER_PARAMETER
     if method == "auto":
-        method = "firth" if few or separated or problem else "logit"
+        method = "firth" if has_few_events(y, n_parameters) or separated or problem else "logit"
     if problem is None and method == "logit" and separated:
         names = ", ".join(column.label for column in separated if column.term != INTERCEPT)
         problem = f"separated: maximum likelihood is infinite ({names})"
     levels = checks.count_levels(design, y)
-    numbers = None if problem else _METHODS[method](design.matrix, y)
+    numbers = None if problem else METHODS[method](design.matrix, y)
     return Fitted(
         rows=_rows(design, levels, (n, n_events), method, numbers, separated, problem),
         method=method,
@@ -136,7 +138,16 @@ def fit(
         dropped={outcome: event.null_count(), **design.dropped},
         empty_cells=checks.find_empty_cells(levels).to_dicts(),
         problem=problem,
+        design=design,
+        event=y,
+        peak=numbers.peak if numbers else None,
     )
+
+
+def has_few_events(y: np.ndarray, n_parameters: int) -> bool:
+    """Returns whether `auto` is Firth's method for want of events (or of non-events) alone."""
+    n_events = int(y.sum())
+    return n_parameters > 0 and min(n_events, len(y) - n_events) / n_parameters < FEWEST_EVENTS_PER_PARAMETER
 
 
 def read_outcome(data: pl.DataFrame, outcome: str) -> pl.Series:
@@ -179,53 +190,8 @@ def _refuse_collinear(design: Design) -> None:
     sentences = checks.find_collinear(design)
     if sentences:
         raise NotEstimableError(
-            f"{len(sentences)} collinear column(s) in {len(design.matrix)} complete cases: "
-            f"{'; '.join(sentences)}. Leave one of them out of the model."
+            f"{len(sentences)} collinear column(s): {'; '.join(sentences)}. Leave one of them out of the model."
         )
-
-
-def _firth(matrix: np.ndarray, y: np.ndarray) -> _Numbers:
-    found = fit_firth(matrix, y)
-    return _Numbers(
-        found.estimate, found.std_error, found.ci_low, found.ci_high, found.p_value, found.converged
-    )
-
-
-def _flic(matrix: np.ndarray, y: np.ndarray) -> _Numbers:
-    """Firth with intercept correction (Puhr 2017), its intercept's Wald limits as logistf::flic gives them."""
-    found = fit_firth(matrix, y)
-    without = matrix[:, 1:] @ found.estimate[1:]  # the linear predictor less its intercept
-    intercept = logit(y.mean()) - without.mean()
-    for _ in range(100):
-        risk = expit(intercept + without)
-        step = (y.mean() - risk.mean()) / (risk * (1 - risk)).mean()
-        intercept += step
-        if abs(step) < 1e-13:
-            break
-    risk = expit(intercept + without)
-    error = float(np.sqrt(np.linalg.inv((matrix.T * (risk * (1 - risk))) @ matrix)[0, 0]))
-    first = (
-        intercept,
-        error,
-        intercept - Z * error,
-        intercept + Z * error,
-        2 * ndtr(-abs(intercept / error)),
-    )
-    estimate, std_error, low, high, p_value = (
-        np.concatenate([[value], slopes[1:]]) for value, slopes in zip(first, found[:5], strict=True)
-    )
-    return _Numbers(estimate, std_error, low, high, p_value, found.converged)
-
-
-def _logit(matrix: np.ndarray, y: np.ndarray) -> _Numbers:
-    from statsmodels.discrete.discrete_model import Logit  # slow to import
-
-    found = Logit(y.astype(float), matrix).fit(method="newton", tol=1e-10, maxiter=100, disp=False)
-    low, high = found.params - Z * found.bse, found.params + Z * found.bse
-    return _Numbers(found.params, found.bse, low, high, found.pvalues, bool(found.mle_retvals["converged"]))
-
-
-_METHODS = {"firth": _firth, "flic": _flic, "logit": _logit}
 
 
 def _rows(
@@ -233,7 +199,7 @@ def _rows(
     levels: pl.DataFrame,
     overall: tuple[int, int],
     method: str,
-    numbers: _Numbers | None,
+    numbers: Numbers | None,
     separated: tuple[Column, ...],
     problem: str | None,
 ) -> pl.DataFrame:
@@ -272,7 +238,7 @@ def _rows(
 
 
 def _of_column(
-    numbers: _Numbers | None, j: int | None, is_separated: bool, any_separated: bool
+    numbers: Numbers | None, j: int | None, is_separated: bool, any_separated: bool
 ) -> dict[str, object]:
     """The estimate of one column with its note; empty where there is none."""
     if numbers is None or j is None:

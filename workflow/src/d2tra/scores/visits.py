@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from d2tra.config import setting_path
 from d2tra.errors import StudyError, nearest
 from d2tra.extract import schemas
 from d2tra.scores import cdai, dapsa, das28, pasdas, rapid3
@@ -62,6 +65,33 @@ def score_visits(
     ).with_columns(_near_cutoff(settings), _subjective_only(settings))
     with_bands = [column for name in wanted for column in (name, f"{name}_band") if column in banded.columns]
     return banded.select("patient_id", "visit_date", *with_bands, *BORROWED, *FLAGS)
+
+
+def components_of(column: str) -> tuple[str, ...]:
+    """Returns the columns of visits that a score, its band or a flag of `score_visits` is computed from, sorted.
+
+    ESR and CRP stand for those of the laboratory too, HAQ-DI for its categories. Any other column is its own component.
+    """
+    path = setting_path("scores")
+    name = column.removesuffix("_band")
+    return _components_by_score(path, path.stat().st_mtime_ns).get(name, (column.removesuffix("_used"),))
+
+
+@lru_cache(maxsize=2)
+def _components_by_score(_path: Path, _changed: int) -> dict[str, tuple[str, ...]]:
+    """Read off the expressions themselves, once per state of config/scores.yaml."""
+    settings = load_score_settings()
+    flags = [*_components(settings), _near_cutoff(settings), _subjective_only(settings)]
+    ways = {flag.meta.output_name(): flag for flag in flags}
+    ways |= {name: _formula(name, settings) for name in settings.scores}
+
+    def roots(name: str) -> set[str]:
+        way = ways.get(name.removesuffix("_band"))
+        if way is None:
+            return {name.removesuffix("_used")}
+        return {found for root in way.meta.root_names() if root != "disease" for found in roots(root)}
+
+    return {name: tuple(sorted(roots(name))) for name in ways}
 
 
 def _wanted(settings: ScoreSettings, scores: Iterable[str] | None) -> list[str]:

@@ -11,11 +11,15 @@ from d2tra.tables.drug_history import drug_history_by_severity
 from d2tra.tables.flow import selection_flow
 from d2tra.tables.missingness import missingness
 from d2tra.tables.odds_ratios import odds_ratios
+from d2tra.tables.odds_ratios_by_cohort import odds_ratios_by_cohort
+from d2tra.tables.persistence import persistence
 from d2tra.tables.prevalence import prevalence, prevalence_by_cohort, prevalence_by_policy
 from d2tra.tables.reproduction import other_readings, reproduction
 from d2tra.tables.results import Results
+from d2tra.tables.risk_effects import risk_effects
 from d2tra.tables.table import Table, read_tables, write_tables
 from d2tra.tables.table_1 import table_1
+from d2tra.tables.time_to_d2t import time_to_d2t
 from d2tra.tables.treatment_sequence import treatment_sequence
 
 TABLES: dict[str, Callable[[Results], Table]] = {
@@ -31,7 +35,11 @@ TABLES: dict[str, Callable[[Results], Table]] = {
         d2t_characteristics,
         drug_history_by_severity,
         treatment_sequence,
+        time_to_d2t,
+        persistence,
         odds_ratios,
+        odds_ratios_by_cohort,
+        risk_effects,
         reproduction,
         other_readings,
         missingness,

@@ -81,7 +81,7 @@ def count_agreement(analysis_set: pl.DataFrame, definitions: Sequence[str]) -> p
 def agreement(results: Results) -> Table:
     """Returns a line per definition set against the primary one: the cross table, the observed agreement, Cohen's kappa
     and Gwet's AC1. Every pair stands in agreement.csv."""
-    counted = count_agreement(results.analysis_set, results.study.definitions)
+    counted = count_agreement(results.analysis_set, results.study.definition_names)
     counted = counted.filter(pl.col("definition_1") == results.primary)
     cells = [cell for pair in counted.iter_rows(named=True) for cell in _pair_cells(pair)]
     notes = (
@@ -99,7 +99,7 @@ def agreement(results: Results) -> Table:
 def definition_overlap(results: Results) -> Table:
     """Returns how many meet any definition, each of them, and exactly which together: the largest MOST_COMBINATIONS
     (the others as one line). No cells where fewer than two definitions judge anybody."""
-    names = [name for name in results.study.definitions if results.analysis_set[name].count()]
+    names = [name for name in results.study.definition_names if results.analysis_set[name].count()]
     cells = _overlap_cells(results.analysis_set, names) if len(names) > 1 else []
     notes = (
         WILSON,

@@ -29,14 +29,16 @@ CELLS: dict[str, type[pl.DataType]] = {
 
 count: `n`. proportion: `n` of `total`, `estimate` in percent with its Wilson 95 % limits. median_iqr: `estimate` with the
 quartiles as limits, of `n` values. mean_sd: `estimate` with the SD in `low`, of `n` values. estimate: an
-odds ratio or a difference with its 95 % limits. number: `estimate`. p_value: `estimate`, 0 to 1. text: `text`.
+odds ratio or a difference with its 95 % limits. step: a step of a curve, `level` its time, `n` the events in it; figures
+show it, printed tables do not. on_curve: an estimate read off the steps of its column that stand above it. number: `estimate`. p_value: `estimate`, 0 to 1. text: `text`.
 `smallest` is the smallest positive count of patients that the cell's numbers give away (null: `n` itself).
 `note` stands beside the cell; "suppressed" means that disclosure control emptied it.
 """
 
-KINDS = ("count", "proportion", "median_iqr", "mean_sd", "estimate", "number", "p_value", "text")
+KINDS = ("count", "proportion", "median_iqr", "mean_sd", "estimate", "step", "on_curve", "number", "p_value", "text")
 SUPPRESSED = "[suppressed]"
 EMPTY = "–"
+SEPARATED = "separated"  # a note; no odds ratio of separated data stands without the word
 Cell = dict[str, Any]
 
 
@@ -98,6 +100,7 @@ def formatted(cells: pl.DataFrame) -> pl.DataFrame:
 
     Rows and columns stand in the order in which the cells name them first; a place without a cell is "".
     """
+    cells = cells.filter(pl.col("kind") != "step")
     columns = cells["column"].unique(maintain_order=True).to_list()
     shown = {(c["row"], c["level"], c["column"]): format_cell(c) for c in cells.iter_rows(named=True)}
     rows = cells.select("row", "level").unique(maintain_order=True).rows()
@@ -128,9 +131,10 @@ def format_cell(cell: Cell) -> str:
         return f"{decimal(estimate, places)} [{interval(cell['low'], cell['high'], places)}]"
     if kind == "mean_sd":
         return f"{decimal(estimate, 1)} ({decimal(cell['low'], 1)})"
-    if kind == "estimate":
+    if kind in ("estimate", "on_curve"):
         limits = interval(cell["low"], cell["high"], 2)
-        return f"{decimal(estimate, 2)} ({limits})" if limits != EMPTY else decimal(estimate, 2)
+        separated = f" {SEPARATED}" if SEPARATED in (cell["note"] or "") else ""
+        return decimal(estimate, 2) + (f" ({limits})" if limits != EMPTY else "") + separated
     if kind == "p_value":
         return "<0.001" if estimate < 0.001 else decimal(estimate, 3)
     return decimal(estimate, 0 if float(estimate).is_integer() else 2)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -14,6 +14,7 @@ from d2tra.reproduction import load_published, other_readings, reproduce
 from d2tra.risk_factor_plan import load_plan
 from d2tra.tables import build_tables
 from d2tra.tables.agreement import count_agreement
+from d2tra.tables.odds_ratios_by_cohort import cohorts_apart
 from d2tra.tables.prevalence import count_prevalence
 from d2tra.tables.results import Results
 from d2tra.tables.table import Table
@@ -35,16 +36,19 @@ def count_results(
     members: Mapping[str, pl.DataFrame],
     policies: pl.DataFrame,
     models: Mapping[str, pl.DataFrame],
+    facts: Mapping[str, Any],
+    earlier: Mapping[str, Mapping[str, pl.DataFrame]],
     sequence: pl.DataFrame,
     synthetic: bool,
 ) -> Counted:
     """Returns every number of the cohort before disclosure control.
 
     `members`: cohort → its members (site, patient_id), for the table that sets the cohorts side by side.
-    `policies`: site, patient_id, definition, criterion_3_policy, status. `models`: name → rows of models/<model>.csv.
+    `policies`: site, patient_id, definition, criterion_3_policy, status. `models`: name → rows of models/<model>.csv;
+    `facts`: name → models/<model>_fit.json; `earlier`: cohort → models, of the cohorts before this one.
     `sequence`: site and the columns of `d2tra.treatment.sequence`.
     """
-    counted = {name: count_prevalence(frame, policies, study.definitions) for name, frame in members.items()}
+    counted = {name: count_prevalence(frame, policies, study.definition_names) for name, frame in members.items()}
     published = load_published(study.published) if study.published else None
     reproduction = reproduce(analysis_set, published, cohort)
     readings = other_readings(analysis_set, published, cohort)
@@ -52,13 +56,16 @@ def count_results(
         study=study,
         cohort=cohort,
         plan=load_plan(),
-        definitions={name: load_definition(name) for name in study.definitions},
+        definitions={d.name: d for d in map(load_definition, study.definitions)},
         analysis_set=analysis_set,
         flow=flow,
         prevalence=counted[cohort],
         by_cohort=counted,
         models=models,
-        model_titles={name: load_model(name).title or name for name in models},
+        model_titles={m.name: m.title or m.name for m in map(load_model, study.models)},
+        facts=facts,
+        earlier=earlier,
+        apart=cohorts_apart({name: members[name] for name in [*earlier, cohort]}),
         reproduction=reproduction,
         readings=readings,
         sequence=sequence,
@@ -67,7 +74,7 @@ def count_results(
     )
     counts = {
         "prevalence": counted[cohort],
-        "agreement": count_agreement(analysis_set, study.definitions),
+        "agreement": count_agreement(analysis_set, study.definition_names),
         "reproduction": reproduction,
         "readings": readings,
     }

@@ -2,87 +2,95 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-import polars as pl
-
 from d2tra.models.sample_size import parameter_budget
-from d2tra.tables.cells import Cell, as_cells, proportion_cell, text_cell, value_cell
-from d2tra.tables.describe import row_label
-from d2tra.tables.results import NO, YES, Results
+from d2tra.tables.cells import Cell, as_cells, proportion_cell, value_cell
+from d2tra.tables.model_rows import (
+    EXPLAINED,
+    REFERENCE,
+    Place,
+    Row,
+    beside,
+    characteristics_of,
+    estimate_cell,
+    events_cells,
+    heading,
+    is_exploratory,
+    methods_note,
+    names_of,
+    note_cells,
+    places_of,
+    primary_rows,
+)
+from d2tra.tables.results import Results
 from d2tra.tables.table import Table
 
-INTERCEPT = "(Intercept)"
 EVENTS = "Met / patients"
-LEVELS = {"true": YES, "false": NO}
-NOTES = "Note"
+BUDGET = "Parameters that these events can bear (Riley)"
 
 
 def odds_ratios(results: Results) -> Table:
     """Returns a row per factor and level, in the order of the models: events of patients, then each model's odds ratio
-    with its interval and p-value, and what its fit has to say."""
-    rows: dict[tuple[str, str | None], dict[str, dict[str, Any]]] = {}
-    for model, fitted in results.models.items():
-        wanted = fitted.filter((pl.col("definition") == results.primary) & (pl.col("term") != INTERCEPT))
-        for found in wanted.iter_rows(named=True):
-            rows.setdefault((found["term"], found["level"]), {})[model] = found
-    known = results.plan.characteristics
-    ordered = sorted(rows, key=lambda key: list(dict.fromkeys(term for term, _ in rows)).index(key[0]))
-    cells = [cell for key in ordered for cell in _line(results, key, rows[key])]
-    shown = [known[term] for term in dict.fromkeys(term for term, _ in ordered) if term in known]
-    methods = sorted(
-        {found["method"] for by_model in rows.values() for found in by_model.values() if found["method"]}
-    )
+    with its interval and p-value, and what its fit has to say. Above them the patients and their parameter budget, below them those of the
+    multivariable models."""
+    fits = {model: primary_rows(results, fitted) for model, fitted in results.models.items()}
+    headings = {model: heading(results, model, rows) for model, rows in fits.items()}
+    places = places_of(fits.values())
+    cells = [cell for place in places for cell in _line(results, place, fits, headings)]
+    exploratory = any(map(is_exploratory, fits.values()))
     notes = [
-        "Odds ratios with 95 % confidence intervals; each model's own complete cases.",
-        f"Methods: {', '.join(methods) or 'none fitted'} (firth: profile penalised-likelihood intervals).",
-        "p-values are not adjusted for multiple testing. A multivariable model with more parameters than the events can "
-        "bear (Riley) is exploratory.",
+        "Odds ratios with 95 % confidence intervals; each model's own complete cases, or imputed data where a note says so.",
+        methods_note({headings[model]: rows for model, rows in fits.items()}),
+        "p-values are not adjusted for multiple testing.",
+        *([EXPLAINED] if exploratory else []),
     ]
-    footnotes = results.footnotes(*notes, described_at=results.study.baseline, rows=shown)
+    footnotes = results.footnotes(
+        *notes, described_at=results.study.baseline, rows=characteristics_of(results, places)
+    )
     lead = [*_counts(results), *results.presumed_cells(EVENTS)]
-    return Table("odds_ratios", f"Odds ratios, cohort {results.cohort}", as_cells([*lead, *cells]), footnotes)
+    title = f"Odds ratios, cohort {results.cohort}"
+    return Table("odds_ratios", title, as_cells([*lead, *cells, *_of_models(results, headings)]), footnotes)
 
 
 def _counts(results: Results) -> list[Cell]:
     n_known = int(results.analysis_set[results.primary].is_in(["met", "not_met"]).sum())
     n_met = int((results.analysis_set[results.primary] == "met").sum())
-    smallest = min((count for count in (n_met, n_known - n_met) if count > 0), default=None)
-    budget = parameter_budget(n_known, n_met)
     return [
         proportion_cell("Patients in whom the outcome is known", EVENTS, n_met, n_known),
-        value_cell(
-            "number", "Parameters that these events can bear (Riley)", EVENTS, budget, smallest=smallest
-        ),
+        _budget_cell(EVENTS, n_met, n_known),
     ]
 
 
-def _line(results: Results, key: tuple[str, str | None], by_model: dict[str, dict[str, Any]]) -> list[Cell]:
-    term, level = key
-    known = results.plan.characteristics
-    row = row_label(known[term]) if term in known else term
-    shown = LEVELS.get(level, level) if level else None
-    first = next(iter(by_model.values()))
-    cells: list[Cell] = []
-    if first["n"] is not None:
-        cells.append(proportion_cell(row, EVENTS, first["n_events"], first["n"], shown))
-    said = []
-    for model, found in by_model.items():
-        cells += _estimate(results.model_titles.get(model, model), row, shown, found)
-        if found["note"] and found["note"] != "reference":
-            said.append(f"{model}: {found['note']}")
-    if said:
-        cells.append(text_cell(row, NOTES, "; ".join(said), shown))
+def _of_models(results: Results, headings: dict[str, str]) -> list[Cell]:
+    """Patients, parameters and budget of each multivariable model, in its own column."""
+    cells = []
+    for model, title in headings.items():
+        facts = results.facts.get(model, {}).get(results.primary, {})
+        if facts.get("kind") != "multivariable":
+            continue
+        cells += [
+            proportion_cell("Complete cases of the model", title, facts["n_events"], facts["n"]),
+            value_cell("number", "Parameters of the model", title, facts["n_parameters"]),
+            _budget_cell(title, facts["n_events"], facts["n"]),
+        ]
     return cells
 
 
-def _estimate(title: str, row: str, level: str | None, found: dict[str, Any]) -> list[Cell]:
-    if found["note"] == "reference":
-        nothing = value_cell("p_value", row, f"{title}, p", None, level=level)
-        return [text_cell(row, title, "1 (reference)", level), nothing]
-    numbers = (found["odds_ratio"], found["ci_low"], found["ci_high"])
-    hidden = {"smallest": found["smallest_cell"], "note": found["note"]}
-    return [
-        value_cell("estimate", row, title, *numbers, level=level, **hidden),
-        value_cell("p_value", row, f"{title}, p", found["p_value"], level=level, **hidden),
-    ]
+def _budget_cell(column: str, n_met: int, n: int) -> Cell:
+    smallest = min((count for count in (n_met, n - n_met) if count > 0), default=None)
+    return value_cell("number", BUDGET, column, parameter_budget(n, n_met), smallest=smallest)
+
+
+def _line(
+    results: Results, place: Place, fits: dict[str, dict[Place, Row]], headings: dict[str, str]
+) -> list[Cell]:
+    by_model = {model: rows[place] for model, rows in fits.items() if place in rows}
+    first = next(iter(by_model.values()))
+    named = names_of(results, first)
+    cells = events_cells(first, EVENTS, named)
+    for model, row in by_model.items():
+        column = f"{headings[model]}, p"
+        nothing = row["note"] == REFERENCE
+        p_value = value_cell("p_value", named[0], column, None if nothing else row["p_value"], level=named[1])
+        cells += [estimate_cell(row, headings[model], named), p_value if nothing else p_value | beside(row)]
+    said = [(headings[model], row["note"], row["smallest_cell"]) for model, row in by_model.items()]
+    return cells + note_cells(named, said)

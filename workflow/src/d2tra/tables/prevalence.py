@@ -137,7 +137,7 @@ def prevalence_by_cohort(results: Results) -> Table:
 def _optional_notes(results: Results) -> list[str]:
     named = [
         (name, results.definitions[name].optional)
-        for name in results.study.definitions
+        for name in results.study.definition_names
         if name in results.definitions
     ]
     return [f"{name}: left out where unknown: {', '.join(optional)}." for name, optional in named if optional]

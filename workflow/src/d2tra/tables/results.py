@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import polars as pl
 
@@ -40,7 +40,9 @@ WILSON = "Percentages with Wilson 95 % confidence intervals."
 
 @dataclass(frozen=True)
 class Results:
-    """One cohort's numbers. `models`: name → rows of models/<model>.csv; `model_titles`: name → column heading.
+    """One cohort's numbers. `models`: name → rows of models/<model>.csv; `model_titles`: name → column heading; `facts`:
+    name → models/<model>_fit.json. `earlier`: cohort → models, of each cohort that the study names before this one;
+    `apart`: pairs of these cohorts (the earlier first) that have no patient in common.
 
     `prevalence`: of this cohort, see `d2tra.tables.prevalence`; `by_cohort`: of every cohort of the study. `tests`: those that the cohort declares for its descriptive tables.
     `sequence`: site and the columns of `d2tra.treatment.sequence`, of every site.
@@ -56,6 +58,9 @@ class Results:
     by_cohort: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     models: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     model_titles: Mapping[str, str] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    earlier: Mapping[str, Mapping[str, pl.DataFrame]] = field(default_factory=dict)
+    apart: tuple[tuple[str, str], ...] = ()
     reproduction: pl.DataFrame | None = None
     readings: pl.DataFrame | None = None
     sequence: pl.DataFrame | None = None
@@ -65,7 +70,7 @@ class Results:
     @property
     def primary(self) -> str:
         """The name of the study's primary definition."""
-        return self.study.definitions[0]
+        return self.study.definition_names[0]
 
     @cached_property
     def described(self) -> pl.DataFrame:

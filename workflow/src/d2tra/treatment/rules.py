@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
 
-from d2tra.config import Closed, parse, setting
+from d2tra.config import Closed, find, load_yaml, parse, setting
 
 EDGES = ("up_to", "at_least", "above")
 
@@ -82,15 +83,35 @@ class ExposureRules(Closed):
     stop_reasons: StopReasons
 
 
-def exposure_rules(changes: Mapping[str, Any] | None = None) -> ExposureRules:
+class FailureRules(Closed):
+    """Another way to judge when a drug has failed: `changes` to config/exposure.yaml."""
+
+    name: str
+    title: str
+    changes: dict[str, Any]
+    source: str
+
+
+def load_failure_rules(name: str) -> FailureRules:
+    """Returns the rules of config/failure_rules/<name>.yaml; StudyError names the file, the key and the nearest valid one."""
+    path = find("failure_rules", name)
+    section = load_yaml(path)
+    rules = parse(FailureRules, {**section, "name": path.stem} if isinstance(section, dict) else section, path)
+    exposure_rules(rules.changes, path)
+    return rules
+
+
+def exposure_rules(
+    changes: Mapping[str, Any] | None = None, where: str | Path = "exposure.yaml"
+) -> ExposureRules:
     """Returns the rules of `config/exposure.yaml`, with changes: `{"max_gap_days": 30}` changes the number itself,
     a mapping (`{"presumed_failure": {"days_after_stop": 90}}`) the keys that it names.
 
-    StudyError names an unknown key and the nearest known one.
+    StudyError names `where` the changes stand, an unknown key and the nearest known one.
     """
     stated = setting("exposure")
     for key, change in (changes or {}).items():
         section = stated.get(key, {})
         edge = next((edge for edge in EDGES if edge in section), "number")
         stated[key] = {**section, **(change if isinstance(change, Mapping) else {edge: change})}
-    return parse(ExposureRules, stated, "exposure.yaml")
+    return parse(ExposureRules, stated, where)

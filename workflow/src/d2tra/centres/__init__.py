@@ -1,0 +1,1 @@
+"""Several centres, one estimate: what each may share, and how it is put together."""
