@@ -19,6 +19,18 @@ test-fast:
 why:
     uv run snakemake --cores all --dry-run --reason
 
+# do 95 % limits hold the truth? 1,000 simulated audits (--long: 10,000)
+coverage *arguments:
+    uv run python benchmarks/coverage.py {{arguments}}
+
+# the models here and in R, side by side
+beside-r *tasks:
+    uv run python benchmarks/beside_r.py {{tasks}}
+
+# time and memory of the labels of random patients
+label-patients *patients:
+    uv run python benchmarks/label_patients.py {{patients}}
+
 # lint, formatting, types
 lint:
     uv run ruff check .

@@ -153,14 +153,14 @@ def run_here(task: str) -> None:
     print(json.dumps({"tool": "d2tra", "seconds": seconds, "cells": cells}))
 
 
-def measure(command: list[str], task: str) -> Run:
-    """Returns what the command printed, with the time and peak memory of its process."""
+def measure(command: list[str], task: str) -> Run | None:
+    """Returns what the command printed, with the time and peak memory of its process; None where it failed."""
     one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OPENBLAS", "OMP", "MKL", "POLARS_MAX")}
     with tempfile.TemporaryFile("w+") as printed:
         process = subprocess.Popen(command, stdout=printed, env={**os.environ, **one_thread})
         _, status, usage = os.wait4(process.pid, 0)
         if status:
-            sys.exit(f"{' '.join(command)} failed")
+            return None
         printed.seek(0)
         told = json.loads(printed.read())
     cells = {
@@ -200,25 +200,34 @@ def time_of(run: Run) -> str:
 
 
 def main(tasks: list[str]) -> int:
+    unknown = sorted(set(tasks) - set(TASKS))
+    if unknown:
+        sys.exit(f"no task {', '.join(unknown)}; known: {', '.join(TASKS)}")
     rscript, differ = shutil.which("Rscript"), []
     if rscript is None:
         print("R is not installed here: the project alone, nothing compared.\n")
     print(f"{'task':14} {'tool':18} {'min, ms':>10} {'median, ms':>10} {'whole, s':>9} {'MB':>8}")
     for task in tasks:
         here = measure([sys.executable, __file__, "--here", task], task)
+        if here is None:
+            return 1
         print(f"{task:14} {here.tool:18} {time_of(here)}", flush=True)
+        if task in QUOTED:
+            print(f"{'':14} {QUOTED[task]}")
         if rscript is not None:
             script = str(HERE / "r" / f"{task}.R")
             there = measure([rscript, script, str(REFERENCE), str(REPEATS)], task)
+            if there is None:
+                print(f"{'':14} R has no answer (a package that is not installed?): nothing compared")
+                continue
             words, agree = compare(here.cells, there.cells)
             differ += [] if agree else [task]
             print(f"{'':14} {there.tool:18} {time_of(there)}")
             print(f"{'':14} {'agree' if agree else 'DIFFER'}: {words}")
-        if task in QUOTED:
-            print(f"{'':14} {QUOTED[task]}")
     print(
-        f"\nmin and median: of {REPEATS - 1} runs once warm; whole: the process with its start and {REPEATS} runs."
+        f"\nprocessor time on one thread; min and median: of {REPEATS - 1} runs once warm; whole: the process with its"
     )
+    print(f"start and {REPEATS} runs (of 10 each where one takes milliseconds); MB: its peak memory.")
     return 1 if differ else 0
 
 

@@ -12,7 +12,7 @@ from d2tra.errors import StudyError
 from d2tra.models import fit_logistic, required_sample_size
 from d2tra.models.checks import find_separation
 from d2tra.models.design import design_matrix
-from d2tra.models.firth import CRITICAL, climb, fit_firth
+from d2tra.models.firth import CRITICAL, Surface, climb, find_peak, fit_firth, held_peaks
 from d2tra.models.logistic import c_statistic
 from d2tra.risk_factor_plan import Characteristic
 from d2tra.tables.comparison import standardised_difference
@@ -97,17 +97,18 @@ def test_logit_agrees_with_glm(name: str) -> None:
 
 @pytest.mark.parametrize("name", FIRTH)
 def test_firth_agrees_with_logistf_and_brglm2_themselves(name: str) -> None:
-    """What the packages print, beside the reference that was checked with them; logistf with tight control."""
+    """What the packages print, beside the reference that was checked with them; logistf with tight control. brglm2
+    runs away where one patient is exposed (cohort95_singleton): that one coefficient is left out."""
     rows, case = fitted(name, "firth"), FIRTH[name]
-    for theirs, rtol in ((case["brglm2_AS_mean_coef"], 1e-6), (case["logistf_tight"]["coef"], 1e-6)):
-        np.testing.assert_allclose(
-            column(rows, "estimate", theirs), list(theirs.values()), rtol=rtol, atol=1e-8
-        )
+    for printed in (case["brglm2_AS_mean_coef"], case["logistf_tight"]["coef"]):
+        want = {term: value for term, value in printed.items() if abs(value) < 1e6}
+        assert set(printed) - set(want) <= ({"rare"} if name == "cohort95_singleton" else set())
+        np.testing.assert_allclose(column(rows, "estimate", want), list(want.values()), rtol=1e-6, atol=1e-8)
     for ours, theirs in {"ci_low": "ci_lower", "ci_high": "ci_upper"}.items():
         want = case["logistf_tight"][theirs]
         np.testing.assert_allclose(np.log(column(rows, ours, want)), list(want.values()), rtol=0, atol=1e-5)
     want = case["logistf_tight"]["p"]
-    np.testing.assert_allclose(column(rows, "p_value", want), list(want.values()), rtol=1e-6)
+    np.testing.assert_allclose(column(rows, "p_value", want), list(want.values()), rtol=1e-6, atol=1e-12)
 
 
 @pytest.mark.parametrize("name", FIRTH)
@@ -131,6 +132,18 @@ def test_the_mean_risks_of_firth_and_flic_agree_with_logistf(name: str) -> None:
     for method in ("firth", "flic"):
         mean = (1 / (1 + np.exp(-matrix @ fitted(name, method)["estimate"].to_numpy()))).mean()
         assert mean == pytest.approx(FIRTH[name]["flic_flac"][f"mean_pred_{method}"], rel=1e-6)
+
+
+def test_firth_of_each_imputed_set_agrees_with_logistf() -> None:
+    known = expected("e_pooling")["firth95"]
+    outcome, terms = known["formula"].split("~")
+    imputed = pl.read_csv(REFERENCE / known["imputed_file"]).partition_by(".imp", maintain_order=True)
+    for data, want in zip(imputed, known["per_imputation"], strict=True):
+        matrix = design_matrix(data, [term.strip() for term in terms.split("+")]).matrix
+        found = fit_firth(matrix, data[outcome.strip()].to_numpy() == 1)
+        np.testing.assert_allclose(found.estimate, list(want["coef"].values()), rtol=1e-6)
+        np.testing.assert_allclose(found.ci_low, list(want["lo"].values()), rtol=0, atol=1e-5)
+        np.testing.assert_allclose(found.ci_high, list(want["hi"].values()), rtol=0, atol=1e-5)
 
 
 def test_firth_of_a_two_by_two_table_is_half_a_patient_more_in_every_cell() -> None:
@@ -170,19 +183,21 @@ def test_a_limit_on_the_wrong_mode_of_the_profile_is_walked_out_to_the_true_one(
 
 @pytest.mark.parametrize("name", FIRTH)
 def test_at_each_limit_twice_the_loglik_has_lost_3_8415(name: str) -> None:
+    """Under separation a profile has several modes: the highest that two climbs reach counts."""
     matrix, y = matrix_of(name)
+    y = y.astype(float)
     found = fit_firth(matrix, y)
+    surface = Surface(matrix, y)
+    peak = find_peak(surface)
     for j, limits in enumerate(zip(found.ci_low, found.ci_high, strict=True)):
         for limit in limits:
-            lost = []
-            for start in (
-                found.estimate.copy(),
-                np.zeros(len(found.estimate)),
-            ):  # a profile may have two modes
-                start[j] = limit
-                held = climb(matrix, y.astype(float), start, fixed=j)
-                lost += [2 * (found.loglik - held.loglik)] if held.converged else []
-            assert min(lost) == pytest.approx(CRITICAL, abs=1e-5)
+            start = np.where(np.arange(len(found.estimate)) == j, limit, found.estimate)
+            climbs = [
+                held_peaks(surface, peak, np.array([j]), np.array([limit])),
+                climb(matrix, y, start, fixed=j),
+            ]
+            highest = max(float(np.squeeze(held.loglik)) for held in climbs if held.converged)
+            assert 2 * (found.loglik - highest) == pytest.approx(CRITICAL, abs=1e-5)
 
 
 def test_separation_is_what_an_infinite_maximum_likelihood_estimate_shows() -> None:
@@ -272,14 +287,15 @@ def test_the_c_statistic_of_two_samples_is_the_mann_whitney_count_of_r() -> None
 
 def test_standardised_differences_agree_with_tableone() -> None:
     want = expected("d_tests")["smd"]
-    thirds = pl.col("age").cut([52, 66], labels=["low", "middle", "high"]).cast(pl.String)
+    thirds = pl.when(pl.col("age") <= 52).then(pl.lit("low")).when(pl.col("age") <= 66).then(pl.lit("middle"))
+    thirds = thirds.otherwise(pl.lit("high"))
     data = pl.read_csv(REFERENCE / want["file"]).with_columns(bmi3=thirds)
     for name, theirs in want["tableone"].items():
         values = data[name]
         kind = {"name": name, "title": name, "source": "", "coding": "number", "unit": "1"}
         if name == "bmi3":
             kind |= {"coding": "category", "unit": None, "levels": ["low", "middle", "high"]}
-        elif values.is_in([0, 1]).all():
+        elif values.cast(pl.Float64).is_in([0.0, 1.0]).all():
             values, kind = values.cast(pl.Boolean), kind | {"coding": "yes_no", "unit": None}
         met = data[want["by"]] == 1
         found = standardised_difference(values.filter(met), values.filter(~met), Characteristic(**kind))

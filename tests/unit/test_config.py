@@ -91,3 +91,10 @@ def test_an_unknown_study_is_answered_with_the_nearest(monkeypatch, tmp_path):
 def test_a_registers_own_yes_and_no_stay_words_and_a_date_stays_a_date(study_file):
     loaded = config.load_yaml(study_file("values: {yes: true, no: false, on: 'off', Y: N}"))
     assert loaded == {"values": {"yes": True, "no": False, "on": "off", "Y": "N"}}
+
+
+def test_models_and_definitions_given_as_paths_are_called_by_the_stems_of_their_files(study_file):
+    text = STUDY.replace("[eular_2021]", "[eular_2021, elsewhere/mine.yaml]")
+    study = config.load_study(study_file(f"{text}models: [univariable, elsewhere/own_model.yaml]"))
+    assert study.definition_names == ["eular_2021", "mine"]
+    assert study.model_names == ["univariable", "own_model"]

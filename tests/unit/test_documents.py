@@ -96,7 +96,14 @@ def test_a_word_report_has_summary_plan_figure_with_alternative_text_tables_and_
     contents = report_contents(
         study, "audit", load_profile("local_audit"), True, [TABLE], [], [load_definition("eular_2021")]
     ) | {
-        "figures": [{"name": "forest", "title": "Odds", "alt": "What is seen.", "caption": "Figure 1. Odds. With intervals."}]
+        "figures": [
+            {
+                "name": "forest",
+                "title": "Odds",
+                "alt": "What is seen.",
+                "caption": "Figure 1. Odds. With intervals.",
+            }
+        ]
     }
     picture = io.BytesIO()
     Figure(figsize=(1, 1)).savefig(picture, format="png")

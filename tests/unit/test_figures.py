@@ -180,6 +180,17 @@ def test_a_table_of_which_nothing_may_be_shown_still_gives_a_figure(name):
     assert any(SUPPRESSED in text.get_text() for text in texts(figure))
 
 
+def test_a_table_that_stands_once_per_cohort_gives_a_figure_for_each():
+    given = [Table(f"sensitivity_in_{cohort}", cohort, as_cells(CELLS["sensitivity"])) for cohort in ("audit", "full")]
+    found = figures_of("all", given)
+    assert {name: kind.table for name, kind in found.items()} == {
+        f"specification_curve_in_{cohort}": f"sensitivity_in_{cohort}" for cohort in ("audit", "full")
+    }
+    assert [kind.title.rpartition(", ")[2] for kind in found.values()] == ["cohort audit", "cohort full"]
+    files = draw_figures(["specification_curve"], given, STYLE, "validation", LOCAL, True)
+    assert files["specification_curve_in_full.csv"].equals(given[1].cells)
+
+
 def test_an_empty_table_and_one_that_is_not_there_have_no_figure():
     empty = [Table(name, name, as_cells([])) for name in CELLS]
     assert draw_figures("all", empty, STYLE, "audit", LOCAL, True) == {}

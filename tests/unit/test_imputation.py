@@ -1,5 +1,6 @@
 """Chained equations: what is drawn, from which model, and that it is the same again."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,14 @@ import pytest
 from d2tra.errors import StudyError
 from d2tra.models import pool_estimates
 from d2tra.models.imputation import impute
-from d2tra.models.imputation.draws import augment, draw_number, fit_multinomial, fit_proportional_odds
+from d2tra.models.imputation.draws import (
+    augment,
+    draw_level,
+    draw_number,
+    draw_ordered_level,
+    fit_multinomial,
+    fit_proportional_odds,
+)
 from tables import frame
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
@@ -287,3 +295,27 @@ def test_a_frame_of_words_is_imputed_too() -> None:
     found = impute(data, ["smoking"], m=1, iterations=1, seed=2).frames[0]
     assert found["patient_id"].to_list() == [1, 2, 3, 4]
     assert found["smoking"].null_count() == 0
+
+
+def test_what_is_predicted_for_a_recipient_is_drawn_and_not_the_estimate() -> None:
+    """Twelve donors hardly tell the slope: over many draws, more than five of them are the nearest."""
+    seen, known = np.linspace(-1, 1, 12), np.tile([0.0, 9.0, 3.0], 4) + np.arange(12)
+    drawn = {
+        draw_number(seen[:, None], known, np.array([[0.9]]), np.random.default_rng(seed)).item()
+        for seed in range(80)
+    }
+    assert len(drawn) > 6
+
+
+@pytest.mark.parametrize(
+    ("draw", "known"), [(draw_level, [0, 1]), (draw_level, [0, 1, 2]), (draw_ordered_level, [0, 1, 2])]
+)
+def test_the_shares_that_levels_are_drawn_with_are_as_uncertain_as_few_patients_leave_them(
+    draw: Callable, known: list[int]
+) -> None:
+    """Six known patients, half or a third at the first level: its logit has a standard error of about 0.8."""
+    alike, unseen = np.zeros((6, 0)), np.zeros((2000, 0))
+    values = np.array(known * (6 // len(known)))
+    shares = [(draw(alike, values, unseen, np.random.default_rng(seed)) == 0).mean() for seed in range(60)]
+    assert 0.1 < np.std(shares) < 0.25
+    assert np.mean(shares) == pytest.approx(1 / len(known), abs=0.1)

@@ -15,8 +15,9 @@ from d2tra.models.diagnosed import diagnose_imputation
 from d2tra.models.firth import fit_firth
 from d2tra.models.imputation import Imputed, MultipleImputation, impute_analysis_set
 from d2tra.models.imputation.chains import TRACE
-from d2tra.models.imputed import ImputedSet, fit_imputed
+from d2tra.models.imputed import ImputedSet, facts_of_imputation, fit_imputed
 from d2tra.models.logistic import ROWS
+from tables import frame
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
 R = json.loads((REFERENCE / "e_pooling.json").read_text())
@@ -317,6 +318,26 @@ def test_a_factor_that_nobody_has_recorded_is_said_and_not_invented() -> None:
     assert "no complete cases: fibromyalgia not recorded" in rows["note"].to_list()
 
 
+def test_too_few_patients_to_pool_are_said_and_stop_nothing() -> None:
+    three = frame("""
+        met   | age | obese
+        true  | 50  | true
+        false |     | false
+        true  | 70  | false
+    """)
+    asked = plan({"multiple_imputation": {"m": 2, "iterations": 1}}, ["age", "obese"])
+    rows, facts = fit_models(three, asked, "met", seed=1)
+    assert rows["estimate"].null_count() == rows.height
+    assert facts["problem"] == "3 patients for 3 parameters, the intercept among them."
+
+
+def test_an_outcome_that_nobody_has_is_said_as_in_any_model() -> None:
+    nobody = COHORT.with_columns(d2t=pl.col("d2t").replace("met", "not_met"))
+    rows, facts = fit_models(nobody, IMPUTED, "d2t", seed=1)
+    assert facts["problem"] == "no patient has the outcome"
+    assert "no patient has the outcome" in rows["note"].to_list()
+
+
 def test_without_a_seed_nothing_is_imputed() -> None:
     with pytest.raises(StudyError, match="model m: multiple imputation needs a seed"):
         fit_models(COHORT, IMPUTED, "d2t")
@@ -362,6 +383,25 @@ def test_diagnostics_are_those_of_the_imputation_that_is_modelled() -> None:
         KNOWN["rf_positive"].mean()
     )
     assert shares["n"].unique().to_list() == [KNOWN["rf_positive"].count()]
+
+
+def chains(*means: list[float]) -> dict[str, float | None]:
+    """The scale reduction of a variable whose chains had these means, iteration after iteration."""
+    rows = [
+        {"variable": "age", "imputation": number, "iteration": iteration, "mean": mean}
+        for number, chain in enumerate(means)
+        for iteration, mean in enumerate(chain, start=1)
+    ]
+    done = Imputed([], pl.DataFrame(rows, schema=TRACE), {}, {})
+    return facts_of_imputation(TWICE, ImputedSet(KNOWN, 0, done, TWICE), [])["scale_reduction"]
+
+
+def test_chains_that_stay_apart_are_told_from_chains_that_mix() -> None:
+    """Only the later half counts. By hand: within 0.5; between the means 0.5 and 10.5 a variance of 50."""
+    apart = chains([99, 99, 0, 1], [99, 99, 10, 11])
+    assert apart["age"] == pytest.approx(np.sqrt((0.5 * 0.5 + 50) / 0.5))
+    assert chains([0, 0, 0, 1], [9, 9, 1, 0])["age"] == pytest.approx(np.sqrt(0.5))
+    assert chains([1, 1, 1, 1], [1, 1, 1, 1]) == {"age": None}
 
 
 def test_a_complete_case_model_has_nothing_to_diagnose() -> None:

@@ -1,6 +1,7 @@
 """What a fitted model reports beside its odds ratios: risks, E-values, variance inflation, apparent fit; and what not."""
 
 import json
+import math
 from pathlib import Path
 
 import polars as pl
@@ -8,8 +9,9 @@ import pytest
 from statsmodels.stats.outliers_influence import variance_inflation_factor
 
 from d2tra.models import ModelPlan, find_e_value, fit_models
-from d2tra.models.facts import COMMON, RARE, find_vif
+from d2tra.models.facts import COMMON, RARE, facts_of_model, find_vif
 from d2tra.models.logistic import fit
+from d2tra.models.plan import fit_factors, impute_factors
 from tables import frame
 
 REFERENCE = Path(__file__).parents[1] / "data" / "reference"
@@ -168,6 +170,35 @@ def test_each_univariable_model_reports_its_risks_and_budget_but_no_variance_inf
         assert effect_of(told, name)["risk_ratio"]["estimate"] > 0
         assert (told["parameter_budget"], told["events_per_parameter"]) == (0, 12.0)
         assert "vif" not in told
+
+
+def test_over_imputed_sets_risks_are_pooled_by_rubin_and_the_apparent_fit_is_the_mean() -> None:
+    data = pl.read_csv(REFERENCE / "cohort722.csv").select("d2t", "obesity", "fibromyalgia", "age")
+    gone = pl.when(pl.int_range(pl.len()) % 7 > 0)
+    data = data.with_columns(gone.then("obesity").alias("obesity"), gone.then("age").alias("age"))
+    plan = ModelPlan(
+        name="m",
+        factors=["obesity", "fibromyalgia", "age"],
+        missing={"multiple_imputation": {"m": 3, "iterations": 2}},
+    )
+    sets = impute_factors(data, "d2t", plan, 7)
+    found = fit_factors(data, "d2t", plan.factors, plan, sets)
+    parts = [facts_of_model(part) for part in found.imputations]
+    facts = fit_models(data, plan, "d2t", seed=7)[1]
+    assert json.dumps(facts, allow_nan=False)
+    pooled = effect_of(facts, "fibromyalgia")
+    of_each = [effect_of(part, "fibromyalgia") for part in parts]
+    differences = [effect["risk_difference"]["estimate"] for effect in of_each]
+    ratios = [effect["risk_ratio"]["estimate"] for effect in of_each]
+    assert pooled["risk_difference"]["estimate"] == pytest.approx(sum(differences) / 3)
+    assert pooled["risk_ratio"]["estimate"] == pytest.approx(math.prod(ratios) ** (1 / 3))
+    assert pooled["risk_difference"]["std_error"] > min(
+        effect["risk_difference"]["std_error"] for effect in of_each
+    )
+    assert effect_of(facts, "age")["marginal_effect"]["ci_low"] is not None
+    mean = sum(part["apparent"]["brier"] for part in parts) / 3
+    assert facts["apparent"]["brier"] == pytest.approx(mean)
+    assert facts["vif"]["terms"]["age"]["gvif"] >= 1
 
 
 @pytest.mark.parametrize("file", sorted(path.name for path in REFERENCE.glob("cohort95_*.csv")))

@@ -231,6 +231,16 @@ def test_a_note_is_held_back_with_the_smallest_term_that_it_speaks_of() -> None:
     assert (note["text"], note["smallest"]) == ("Univariable: odd; Multivariable: separated", 3)
 
 
+def test_how_imputed_sets_were_pooled_stands_in_the_footnote_on_methods_not_beside_a_term() -> None:
+    said = (
+        "separated; imputed (m = 20), pooled by clip; exploratory: 4 parameters above the budget of 0 (Riley)"
+    )
+    rows = fitted("cohort95_regular3.csv")[0]["risk_factors"].with_columns(note=pl.lit(said))
+    table = built("odds_ratios", models={"risk_factors": rows})
+    assert at(table, "Fibromyalgia", "Note", "yes")["text"] == "Multivariable (exploratory): separated"
+    assert any("imputed (m = 20), pooled by clip" in note for note in table.footnotes)
+
+
 def test_risks_are_told_in_percentage_points_and_e_values_with_where_they_come_from() -> None:
     table = built("risk_effects", "cohort722.csv")
     difference = at(table, "Multivariable", "Risk difference, percentage points", "Fibromyalgia")
@@ -242,6 +252,21 @@ def test_risks_are_told_in_percentage_points_and_e_values_with_where_they_come_f
     age = at(table, "Multivariable", "Risk difference, percentage points", "Age, years: per 10")
     assert age["estimate"] is not None
     assert at(table, "Multivariable", "Risk ratio", "Age, years: per 10")["estimate"] is None
+
+
+def test_a_factor_that_was_refused_stands_in_every_table_with_the_reason() -> None:
+    plan = ModelPlan(name="univariable", kind="univariable", factors=["obese", "fibromyalgia"])
+    why = {"fibromyalgia": "read by criterion 1"}
+    rows, facts = fit_models(cohort("cohort722.csv"), plan, "eular_2021", refused=why)
+    given = {"models": {"univariable": rows}, "facts": {"univariable": {"eular_2021": facts}}}
+    for name, row, level in (
+        ("odds_ratios", "Fibromyalgia", None),
+        ("risk_effects", "Univariable", "Fibromyalgia"),
+    ):
+        note = at(built(name, "cohort722.csv", **given), row, "Note", level)
+        assert note["text"].endswith("refused: read by criterion 1")
+    again = side_by_side(models=given["models"], earlier={"audit": given["models"]})
+    assert "full: refused" in at(again, "Univariable", "Note", "Fibromyalgia")["text"]
 
 
 def test_a_study_whose_models_report_no_effects_has_no_table_of_them() -> None:

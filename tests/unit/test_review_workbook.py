@@ -97,6 +97,12 @@ def test_nothing_of_label_stratum_or_hash_stands_anywhere_in_the_workbook():
         assert word not in text, word
 
 
+def test_a_word_shown_in_the_workbook_would_be_found():
+    assert "discordant" in " ".join(
+        parts(write_workbook(sample("discordant"), DEFINITION, synthetic=True)).values()
+    )
+
+
 def test_the_workbook_does_not_depend_on_the_labels():
     drawn = sample("a", "b")
     relabelled = drawn.with_columns(label=pl.lit("met"), stratum=pl.lit("rest, met"))

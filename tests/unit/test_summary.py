@@ -3,7 +3,9 @@
 from d2tra.config import Study
 from d2tra.documents.summary import summarise
 
-STUDY = Study(name="s", title="t", sites=["north"], cohorts=[{"name": "all"}], definitions=["eular_2021"], seed=1)
+STUDY = Study(
+    name="s", title="t", sites=["north"], cohorts=[{"name": "all"}], definitions=["eular_2021"], seed=1
+)
 
 
 def test_a_site_without_treatments_is_named_before_anything_else_is_said():

@@ -68,6 +68,17 @@ SEQUENCE = frame("""
     north | A          | RA      | 1        | tnf       | 2020-01-01 |           | 700          | first  | adalimumab      | methotrexate   | adalimumab
 """, stop_date=pl.Date)  # fmt: skip
 
+# All are seen twice, and met the second time; see test_time_to_d2t.
+WATCHED = {
+    **dict.fromkeys(("first_bts_date", "first_visit_date", "first_assessed_date"), dt.date(2020, 1, 1)),
+    **dict.fromkeys(
+        ("last_assessed_date", "last_visit_date", "first_met_date", "observed_until"), dt.date(2022, 1, 1)
+    ),
+    **dict.fromkeys(("n_assessed_after_met", "days_met", "n_exits"), 0),
+    "n_spells": 1,
+    "death_date": pl.lit(None, pl.Date),
+}
+
 
 @cache
 def complete_members():
@@ -117,7 +128,7 @@ def text(table, row, column, level=None):
 
 def test_every_table_is_a_frame_of_cells_with_one_cell_per_place():
     published = load_published(PROJECT / "config" / "published" / "audit_2024.yaml")
-    audit = complete_members().with_columns(audit_95="eular_2021", index_date=dt.date(2022, 1, 1))
+    audit = complete_members().with_columns(audit_95="eular_2021", index_date=dt.date(2022, 1, 1), **WATCHED)
     two_definitions = results().study.model_copy(update={"definitions": ["eular_2021", "audit_95"]})
     given = results(
         study=two_definitions,

@@ -193,7 +193,7 @@ def test_the_incidence_is_that_of_aalen_and_johansen():
 def test_steps_are_for_the_figure_not_for_the_printed_table():
     table = time_to_d2t(results())
     steps = table.cells.filter(pl.col("row") == CURVE)
-    assert steps.filter(pl.col("column") == MET_COLUMN)["level"].to_list() == ["0.27", "0.55", "1.10"]
+    assert steps.filter(pl.col("column") == MET_COLUMN)["level"].to_list() == ["0.274", "0.548", "1.095"]
     assert steps.filter(pl.col("column") == MET_COLUMN)["estimate"].to_list() == pytest.approx(
         [12.5, 25.0, 37.5]
     )
@@ -219,7 +219,7 @@ def test_between_two_released_steps_lie_enough_events_and_the_horizons_are_exact
     exact, released = table.cells, disclose(table.cells, load_profile(profile))
     steps = released.filter(pl.col("kind") == "step", pl.col("column") == MET_COLUMN)
     assert exact.filter(pl.col("kind") == "step", pl.col("column") == MET_COLUMN).height == 3
-    n_behind = {"0.27": 4, "0.55": 8, "1.10": 12}
+    n_behind = {"0.274": 4, "0.548": 8, "1.095": 12}
     reached = [n_behind[level] for level in steps["level"]]
     assert all(later - earlier >= fewest for earlier, later in zip([0, *reached], reached, strict=False))
     at_a_year = released.filter(

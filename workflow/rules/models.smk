@@ -9,6 +9,7 @@ gives   <private>/cohorts/{cohort}/models/<model>.csv, <model>_fit.json
 """
 
 MODEL_FILES = [f"{name}{ending}" for name in STUDY.model_names for ending in (".csv", "_fit.json")]
+PLANS = dict(zip(STUDY.model_names, MODELS.values()))
 RESULT_FILES = ["prevalence", "agreement", "reproduction", "readings"]
 
 
@@ -30,16 +31,21 @@ rule fit_models:
 
 def imputation_figures():
     """One for each cohort and each model whose plan for missing data is multiple imputation."""
-    plans = {name: settings.load_yaml(path) for name, path in zip(STUDY.model_names, MODELS.values())}
+    plans = {name: settings.load_yaml(path) for name, path in PLANS.items()}
     imputing = [name for name, plan in plans.items() if isinstance(plan.get("missing"), dict)]
     return expand("<private>/cohorts/{cohort}/models/{model}_imputation.svg", cohort=COHORTS, model=imputing)
+
+
+def plan_of(wildcards):
+    """The model's file."""
+    return PLANS[wildcards.model]
 
 
 rule diagnose_imputation:
     """Show whether the chains of an imputation mix, and its values beside those recorded."""
     input:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
-        plan=lambda wildcards: dict(zip(STUDY.model_names, MODELS.values()))[wildcards.model],
+        plan=plan_of,
         files=[*FACTOR_FILES, settings.setting_path("scores"), settings.setting_path("style")],
         study=STUDY_FILE,
         code=code("diagnose_imputation"),

@@ -143,7 +143,7 @@ def _relatives(fit: ExactFit, fits: Sequence[ExactFit], profile: Profile, plan: 
 
 
 def _is_small(row: dict[str, Any], limit: int) -> bool:
-    return limit > 0 and row["estimate"] is not None and (row["smallest_cell"] or 0) <= limit
+    return limit > 0 and (row["smallest_cell"] or 0) <= limit
 
 
 def _released_fit(

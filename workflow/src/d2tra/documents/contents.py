@@ -10,7 +10,7 @@ from d2tra.definitions import Definition
 from d2tra.disclosure import Profile
 from d2tra.documents.layout import banners, laid_out
 from d2tra.documents.summary import summarise
-from d2tra.figures import FIGURES
+from d2tra.figures import figures_of
 from d2tra.tables import Table
 
 
@@ -33,7 +33,7 @@ def report_contents(
     open_points), footer.
     """
     by_name = {table.name: table for table in tables}
-    figures = [(name, kind) for name, kind in FIGURES.items() if name in drawn]
+    figures = [(name, kind) for name, kind in figures_of("all", tables).items() if name in drawn]
     return {
         "title": study.title,
         "cohort": cohort,

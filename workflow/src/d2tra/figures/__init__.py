@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import matplotlib as mpl
 import polars as pl
@@ -28,7 +28,7 @@ from d2tra.figures import (
     specification_curve,
 )
 from d2tra.figures.style import Style, mark, render
-from d2tra.tables import Table
+from d2tra.tables import OF_COHORT, Table
 
 
 @dataclass(frozen=True)
@@ -129,14 +129,31 @@ FIGURES: dict[str, FigureKind] = {
 def figures_of(names: Sequence[str] | str, tables: Sequence[Table]) -> dict[str, FigureKind]:
     """Returns the figures asked for (a list of names, or "all") whose table is there and has cells.
 
-    StudyError names the nearest known figure.
+    A table that stands once per cohort (`<table>_in_<cohort>`) gives a figure for each. StudyError names the nearest known
+    figure.
     """
     asked = list(FIGURES) if isinstance(names, str) else list(names)
     for name in asked:
         if name not in FIGURES:
             raise StudyError(f"no figure {name!r}{nearest(name, FIGURES)} Known: {', '.join(FIGURES)}.")
-    filled = {table.name for table in tables if not table.cells.is_empty()}
-    return {name: FIGURES[name] for name in asked if FIGURES[name].table in filled}
+    filled = [table.name for table in tables if not table.cells.is_empty()]
+    found = {}
+    for name in asked:
+        kind = FIGURES[name]
+        for table in filled:
+            of, _, cohort = table.partition(OF_COHORT)
+            if of == kind.table:
+                found[name + table.removeprefix(of)] = _in_cohort(kind, table, cohort) if cohort else kind
+    return found
+
+
+def _in_cohort(kind: FigureKind, table: str, cohort: str) -> FigureKind:
+    """The figure of one cohort's table, where the tables of several stand side by side."""
+
+    def draw(cells: dict[str, pl.DataFrame], style: Style) -> Figure:
+        return kind.draw({kind.table: cells[table]}, style)
+
+    return replace(kind, title=f"{kind.title}, cohort {cohort}", table=table, draw=draw)
 
 
 def draw_figures(

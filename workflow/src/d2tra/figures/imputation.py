@@ -20,9 +20,8 @@ def draw_diagnostics(
 
     Chains that mix cross each other without a trend. `trace`, `density`: of diagnose_imputation; `said`: the footer.
     """
-    trace, density = (
-        frame.filter(pl.col("definition") == frame["definition"].first()) for frame in (trace, density)
-    )
+    first = pl.col("definition") == pl.col("definition").first()
+    trace, density = trace.filter(first), density.filter(first)
     panels = trace.select("variable", "level").unique(maintain_order=True).rows()
     with mpl.rc_context(style.settings()):
         figure = style.figure("page", AROUND_MM + ROW_MM * max(len(panels), 1))

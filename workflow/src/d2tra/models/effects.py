@@ -82,14 +82,13 @@ def effects_of_fit(found: Fitted, of_population: bool = False) -> pl.DataFrame:
     """
     told = found.rows.filter((pl.col("term") != INTERCEPT) & pl.col("note").ne_missing("reference"))
     columns = {(column.term, column.level): column for column in found.design.columns} if found.design else {}
-    method = "logit" if found.method == "logit" else "flic"
     beta, covariance = found.risk_coefficients(), None
     if found.design is not None and found.peak is not None:
         covariance = inverse_information(found.design.matrix, found.peak)
     rows = []
     for row in told.to_dicts():
         common = {name: row[name] for name in ("term", "level", "reference", "note", "smallest_cell")}
-        common |= {"method": method, "n": found.n, "n_events": found.n_events}
+        common |= {"method": risk_method(found), "n": found.n, "n_events": found.n_events}
         column = columns.get((row["term"], row["level"]))
         is_number = column is not None and found.design is not None and _is_number(found.design, column)
         if found.design is None or beta is None or covariance is None or column is None or column.problem:
@@ -98,6 +97,11 @@ def effects_of_fit(found: Fitted, of_population: bool = False) -> pl.DataFrame:
         effects = _effects_of(found.design, column, beta, covariance, of_population)
         rows += [{**common, "measure": measure, **effect._asdict()} for measure, effect in effects.items()]
     return pl.DataFrame(rows, schema=ROWS)
+
+
+def risk_method(found: Fitted) -> str:
+    """Returns the method that risks come from: logit, or flic after Firth's method."""
+    return "logit" if found.method == "logit" else "flic"
 
 
 def inverse_information(matrix: np.ndarray, beta: np.ndarray) -> np.ndarray:

@@ -142,23 +142,29 @@ def find_peak(surface: Surface) -> Peaks:
 def held_peaks(surface: Surface, origins: Peaks, held: np.ndarray, value: np.ndarray) -> Peaks:
     """Returns per row the highest point with coefficient `held` at `value`, climbed to from the tangent at the row's
     origin (or at the one origin of all): near to it, the climb stays on its mode."""
-    rows, size = np.arange(len(held)), surface.matrix.shape[1]
+    return _climb_together(surface, _on_tangent(origins, held, value), held, PROOF)
+
+
+def _on_tangent(origins: Peaks, held: np.ndarray, value: np.ndarray) -> np.ndarray:
+    """Where to start: the held coefficient at its value, the others along with it as the origin's information says."""
+    rows, size = np.arange(len(held)), origins.beta.shape[1]
     beta = np.broadcast_to(origins.beta, (len(held), size))
     away = np.broadcast_to(np.linalg.inv(origins.information), (len(held), size, size))[rows, held]
     start = beta + ((value - beta[rows, held]) / away[rows, held])[:, None] * away
     start[rows, held] = value
-    return _climb_together(surface, start, held, PROOF)
+    return start
 
 
 def _fit_columns(matrix: np.ndarray, y: np.ndarray, columns: np.ndarray) -> FirthFit:
     """The fit of the whole matrix, told for some of its columns."""
     surface = Surface(matrix, y)
-    peak = _only(_climb_together(surface, np.zeros((1, matrix.shape[1])), np.array([-1]), 1e-9))
+    highest = find_peak(surface)
+    peak = _only(highest)
     ends = _seek_limits(surface, peak, columns)
     # in one batch: each coefficient held at 0 for its test, and at the limits found, for their proof
     held = np.tile(columns, 3)
     value = np.concatenate([np.zeros(len(columns)), ends[np.arange(len(ends)), held[len(columns) :]]])
-    judged = _held_at(surface, [peak], held, value, PROOF)
+    judged = _held_at(surface, [highest], held, value, PROOF)
     lost = 2 * (peak.loglik - judged.loglik)
     p_value = np.where(judged.converged, chdtrc(1, np.maximum(lost, 0.0)), np.nan)[: len(columns)]
     slope = judged.slope[np.arange(len(held)), held]
@@ -167,7 +173,7 @@ def _fit_columns(matrix: np.ndarray, y: np.ndarray, columns: np.ndarray) -> Firt
     with np.errstate(all="ignore"):  # a slope of 0 where nothing is proved
         limits = np.where(proved, value + (lost - CRITICAL) / (2 * slope), np.nan)
     for row in np.flatnonzero(~proved & (sides != 0)):
-        limits[row] = _walk_to_limit(surface, peak, int(held[row]), int(sides[row]))
+        limits[row] = _walk_to_limit(surface, highest, int(held[row]), int(sides[row]))
     _, low, high = np.split(limits, 3)
     return FirthFit(
         estimate=peak.beta[columns],
@@ -233,16 +239,12 @@ def _shortened(surface: Surface, step: np.ndarray) -> np.ndarray:
 
 
 def _held_at(
-    surface: Surface, origins: Sequence[Peak], held: np.ndarray, value: np.ndarray, tolerance: float
+    surface: Surface, origins: Sequence[Peaks], held: np.ndarray, value: np.ndarray, tolerance: float
 ) -> Peaks:
     """The highest points found with coefficient `held` of each row at `value`: climbed to from the tangent of each
     origin (under separation there are several such points), and from 0 where those climbs fail."""
-    rows, starts = np.arange(len(held)), []
-    for origin in origins:
-        inverse = np.linalg.inv(origin.information)
-        gap = (value - origin.beta[held]) / inverse[held, held]
-        starts.append(origin.beta + gap[:, None] * inverse[held])
-        starts[-1][rows, held] = value
+    rows = np.arange(len(held))
+    starts = [_on_tangent(origin, held, value) for origin in origins]
     found = _climb_together(surface, np.concatenate(starts), np.tile(held, len(starts)), tolerance)
     height = np.where(found.converged, found.loglik, -np.inf).reshape(len(starts), -1)
     found = Peaks(*(one[height.argmax(axis=0) * len(held) + rows] for one in found))
@@ -284,29 +286,31 @@ def _seek_limits(surface: Surface, peak: Peak, columns: np.ndarray) -> np.ndarra
     return beta
 
 
-def _walk_to_limit(surface: Surface, peak: Peak, j: int, outwards: int) -> float:
-    """The limit found by walking outwards from the peak, each stop climbed to from the one before (under
-    separation the profile has several modes: a walk stays on the one it is on). NaN where none is proved."""
-    held = np.array([j])
-    stride = outwards * float(np.sqrt(np.linalg.inv(peak.information)[j, j])) / 2
+def _walk_to_limit(surface: Surface, peak: Peaks, j: int, outwards: int) -> float:
+    """The limit found by walking outwards from the peak, each stop climbed to from the peak and from the stop before
+    (under separation the profile has several modes). NaN where none is proved."""
+    stride = outwards * float(np.sqrt(np.linalg.inv(peak.information[0])[j, j])) / 2
 
-    def stop(origin: Peak, value: float) -> Peak:
-        return _only(_held_at(surface, [peak, origin], held, np.array([value]), 1e-7))
+    def stop(origin: Peaks, value: float) -> Peaks:
+        return _held_at(surface, [peak, origin], np.array([j]), np.array([value]), 1e-7)
+
+    def lost_at(stopped: Peaks) -> float:
+        return 2 * float(peak.loglik[0] - stopped.loglik[0])
 
     here = peak
     for _ in range(60):
-        there = stop(here, float(here.beta[j]) + stride)
-        if 2 * (peak.loglik - there.loglik) >= CRITICAL:
+        there = stop(here, float(here.beta[0, j]) + stride)
+        if lost_at(there) >= CRITICAL:
             break
         here, stride = there, stride * 1.3
     else:
         return np.nan
 
     def beyond(value: float) -> float:
-        return 2 * (peak.loglik - stop(here, value).loglik) - CRITICAL
+        return lost_at(stop(here, value)) - CRITICAL
 
     try:
-        root = float(brentq(beyond, here.beta[j], there.beta[j], xtol=1e-10))
+        root = float(brentq(beyond, here.beta[0, j], there.beta[0, j], xtol=1e-10))
     except ValueError:  # rounding drowns the profile
         return np.nan
     return root if abs(beyond(root)) < 1e-6 else np.nan

@@ -13,7 +13,7 @@ import polars as pl
 from d2tra.errors import StudyError
 from d2tra.models import checks
 from d2tra.models.clip import combine_p_values, combine_profiles
-from d2tra.models.design import design_matrix
+from d2tra.models.design import NotEstimableError, design_matrix
 from d2tra.models.imputation import Imputed, MultipleImputation, impute_analysis_set, sorted_by_identity
 from d2tra.models.logistic import ROWS, Fitted, fit, read_outcome
 from d2tra.models.pooled import pool_estimates
@@ -76,28 +76,12 @@ def fit_imputed(
     fits = [fit(frame, *options) for frame in sets.imputed.frames]
     if len({found.method for found in fits}) > 1:  # `auto` saw separation in some sets only
         fits = [fit(f, outcome, terms, "firth", references, unit_steps) for f in sets.imputed.frames]
-    first, m = fits[0], len(fits)
+    first = fits[0]
     pooled = _pool(fits)
     counts = _counts_of_recorded(sets.known, outcome, terms, references, unit_steps)
-    said = pl.format("imputed (m = {}), pooled by {}", pl.lit(m), "pooling")
-    rows = (
-        first.rows.select("term", "level", "reference", "n", "n_events", "method", "smallest_cell")
-        .join(pooled, on=KEYS, how="left", nulls_equal=True, maintain_order="left")
-        .join(counts, on=KEYS, how="left", nulls_equal=True, maintain_order="left")
-        .with_columns(
-            *(pl.coalesce(f"{name}_recorded", name).alias(name) for name in ("n", "n_events", "smallest_cell")),
-            definition=pl.lit(None, pl.String),
-            odds_ratio=pl.col("estimate").clip(upper_bound=700).exp(),
-            ci_low=pl.col("ci_low").clip(upper_bound=700).exp(),
-            ci_high=pl.col("ci_high").clip(upper_bound=700).exp(),
-            note=pl.concat_str("note", pl.when(pl.col("std_error").is_not_null()).then(said), separator="; ", ignore_nulls=True)
-            .replace("", None),
-        )
-        .select(ROWS.keys())
-    )  # fmt: skip
     told = pooled.filter(pl.col("std_error").is_not_null())
     return Fitted(
-        rows=rows.cast(ROWS),  # type: ignore[arg-type]
+        rows=_rows(first.rows, pooled, counts, len(fits)),
         method=first.method,
         n=first.n,
         n_events=first.n_events,
@@ -109,19 +93,58 @@ def fit_imputed(
         empty_cells=_empty_cells(counts),
         problem=next((found.problem for found in fits if found.problem), None),
         pooled=told.select(*KEYS, "pooling", "df", "fmi", "riv"),
+        imputations=tuple(fits),
     )
 
 
 def facts_of_imputation(
     plan: MultipleImputation, sets: ImputedSet | None, fits: Sequence[Fitted]
 ) -> dict[str, Any]:
-    """Returns the object `imputation` of _fit.json; where no value is missing, nothing was imputed or pooled."""
+    """Returns the object `imputation` of _fit.json; where no value is missing, nothing was imputed or pooled.
+
+    `scale_reduction`: variable → how much narrower the imputed means would lie if the chains ran on for ever (Gelman &
+    Rubin 1992, over the later half of the iterations; the worst level; near 1 where the chains mix; null where nothing
+    moves or fewer than two iterations are left).
+    """
     return {
         **plan.model_dump(),
         "n_imputed": sets.imputed.n_imputed if sets else {},
+        "scale_reduction": _scale_reduction(sets.imputed.trace) if sets else {},
         "left_unknown": sets.imputed.left_unknown if sets else {},
         "pooled": [row for found in fits if found.pooled is not None for row in found.pooled.to_dicts()],
     }
+
+
+def _scale_reduction(trace: pl.DataFrame) -> dict[str, float | None]:
+    later = trace.filter(2 * pl.col("iteration") > pl.col("iteration").max())
+    of_chain = later.group_by("variable", "level", "imputation", maintain_order=True).agg(
+        middle=pl.col("mean").mean(), spread=pl.col("mean").var(), length=pl.len()
+    )
+    within, length = pl.col("spread").mean(), pl.col("length").first()
+    total = (length - 1) / length * within + pl.col("middle").var()
+    found = of_chain.group_by("variable", "level", maintain_order=True).agg(
+        scale=pl.when(within > 0).then((total / within).sqrt())
+    )
+    return dict(found.group_by("variable", maintain_order=True).agg(pl.col("scale").max()).rows())
+
+
+def _rows(first: pl.DataFrame, pooled: pl.DataFrame, counts: pl.DataFrame, m: int) -> pl.DataFrame:
+    """The pooled numbers in the rows of the first fit, with the counts of what is recorded."""
+    said = pl.when(pl.col("std_error").is_not_null()).then(
+        pl.format("imputed (m = {}), pooled by {}", pl.lit(m), "pooling")
+    )
+    joined = first.select("term", "level", "reference", "n", "n_events", "method", "smallest_cell")
+    for numbers in (pooled, counts):
+        joined = joined.join(numbers, on=KEYS, how="left", nulls_equal=True, maintain_order="left")
+    limits = {"odds_ratio": "estimate", "ci_low": "ci_low", "ci_high": "ci_high"}
+    return joined.with_columns(
+        *(pl.col(log_odds).clip(upper_bound=700).exp().alias(name) for name, log_odds in limits.items()),
+        *(pl.coalesce(f"{name}_recorded", name).alias(name) for name in ("n", "n_events", "smallest_cell")),
+        definition=pl.lit(None, pl.String),
+        note=pl.concat_str(pl.col("note").replace("", None), said, separator="; ", ignore_nulls=True).replace(
+            "", None
+        ),
+    ).select(pl.col(name).cast(kind) for name, kind in ROWS.items())
 
 
 def _pool(fits: list[Fitted]) -> pl.DataFrame:
@@ -134,7 +157,10 @@ def _pool(fits: list[Fitted]) -> pl.DataFrame:
     if not every.filter(pl.col("std_error").is_not_null()).height:
         nothing = {name: pl.lit(None, pl.Float64) for name in (*_NUMBERS, "df", "fmi", "riv")}
         return notes.with_columns(**nothing, pooling=pl.lit(None, pl.String))
-    rubin = pool_estimates(every, n=fits[0].n, n_parameters=fits[0].n_parameters + 1)
+    n, n_parameters = fits[0].n, fits[0].n_parameters + 1
+    if n <= n_parameters:
+        raise NotEstimableError(f"{n} patients for {n_parameters} parameters, the intercept among them.")
+    rubin = pool_estimates(every, n=n, n_parameters=n_parameters)
     rubin = rubin.select(*KEYS, *_NUMBERS, "df", "fmi", "riv", "pooling", "note")
     return rubin if fits[0].method == "logit" else _with_profiles(rubin, every, fits)
 

@@ -40,7 +40,8 @@ class Fitted:
     """The rows of a fit (see fit_logistic) and the facts of its _fit.json; `problem` says why nothing was fitted.
 
     `design` and `event` (bool) are the complete cases, `peak` the log odds per fitted column where the (penalised)
-    likelihood is highest; None where there is no one fit. `pooled`: of imputed data, see fit_imputed.
+    likelihood is highest; None where there is no one fit. `pooled` and the fit of each of
+    the `imputations`: of imputed data, see fit_imputed.
     """
 
     rows: pl.DataFrame
@@ -58,6 +59,7 @@ class Fitted:
     event: np.ndarray | None = None
     peak: np.ndarray | None = None
     pooled: pl.DataFrame | None = None
+    imputations: tuple[Fitted, ...] = ()
 
     def risk_coefficients(self) -> np.ndarray | None:
         """Returns the log odds that risks come from: of logit, or of Firth's method with FLIC's intercept; None

@@ -233,7 +233,7 @@ def _facts(
         found = fits[0]
         verdict = _verdict(model, found.n_parameters, parameter_budget(found.n, found.n_events))
         if verdict and model.above_budget == "refuse":
-            found = replace(found, peak=None, c_statistic=None, problem=found.problem or verdict)
+            found = replace(found, peak=None, imputations=(), c_statistic=None, problem=found.problem or verdict)
         return facts_of_model(found)
     n_parameters = max((found.n_parameters for found in fits), default=0)
     judged = [found.converged for found in fits if found.converged is not None]

@@ -122,7 +122,7 @@ def _refuse(path: Path, rows: pl.DataFrame, wrong: pl.Expr, column: str, problem
 def _write_instructions(book: Any, definition: Definition, synthetic: bool) -> None:
     page = book.add_worksheet(INSTRUCTIONS)
     page.hide_gridlines(2)
-    page.set_column(0, 0, 88)
+    page.set_column(0, 0, 72)
     page.set_paper(9)  # A4
     page.fit_to_pages(1, 0)
     title, heading, text = (
@@ -139,7 +139,7 @@ def _write_instructions(book: Any, definition: Definition, synthetic: bool) -> N
     lines += [(f"{point.left_open} {point.settled}", text) for point in definition.open_points]
     for number, (line, look) in enumerate(lines):
         page.write_string(number, 0, line, look)
-        page.set_row(number, 24 if look is title else 15 * max(1, -(-len(line) // 92)))
+        page.set_row(number, 24 if look is title else 15 * max(1, -(-len(line) // 76)))
 
 
 HOW_TO = (

@@ -17,7 +17,7 @@ from d2tra.tables.prevalence import prevalence, prevalence_by_cohort, prevalence
 from d2tra.tables.reproduction import other_readings, reproduction
 from d2tra.tables.results import Results
 from d2tra.tables.risk_effects import risk_effects
-from d2tra.tables.table import Table, read_tables, write_tables
+from d2tra.tables.table import OF_COHORT, Table, read_tables, write_tables
 from d2tra.tables.table_1 import table_1
 from d2tra.tables.time_to_d2t import time_to_d2t
 from d2tra.tables.treatment_sequence import treatment_sequence
@@ -63,4 +63,4 @@ def build_tables(results: Results) -> list[Table]:
     return [table for table in built if table.cells.height]
 
 
-__all__ = ["TABLES", "Results", "Table", "build_tables", "read_tables", "write_tables"]
+__all__ = ["OF_COHORT", "TABLES", "Results", "Table", "build_tables", "read_tables", "write_tables"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -16,6 +17,8 @@ INTERCEPT = "(Intercept)"
 REFERENCE = "reference"
 EXPLORATORY = "exploratory"
 NOTES = "Note"
+IMPUTED = re.compile(r"imputed \(m = \d+\), pooled by \w+")
+OF_THE_MODEL = re.compile(rf"{IMPUTED.pattern}|{EXPLORATORY}: .*? \(Riley\)")
 LEVELS = {"true": YES, "false": NO}
 EXPLAINED = "Exploratory: the multivariable model has more parameters than its events can bear (Riley)."
 Row = dict[str, Any]
@@ -91,12 +94,14 @@ def beside(row: Row) -> dict[str, Any]:
 def note_cells(place: Place, said: Iterable[tuple[str, str | None, int | None]]) -> list[Cell]:
     """Returns one cell with what the fits have to say: who says it, the note, the smallest count of that fit's term.
 
-    It is held back with the smallest of them. What the heading already says (exploratory) is left out.
+    It is held back with the smallest of them. What is true of the whole model is left out: the heading says
+    exploratory, the footnote on methods how imputed sets were pooled.
     """
     told: list[str] = []
     counts: list[int] = []
     for who, note, smallest in said:
-        own = (note or "").split(EXPLORATORY)[0].rstrip("; ")  # the verdict on the whole model stands last
+        about_term = OF_THE_MODEL.sub("", note or "")
+        own = "; ".join(part.strip() for part in about_term.split(";") if part.strip())
         if own and own != REFERENCE:
             told.append(f"{who}: {own}" if who else own)
             counts += [] if smallest is None else [smallest]
@@ -108,9 +113,13 @@ def note_cells(place: Place, said: Iterable[tuple[str, str | None, int | None]])
 
 
 def methods_note(fits: Mapping[str, Mapping[Place, Row]]) -> str:
-    """Returns a sentence that names the methods of each model (or cohort)."""
+    """Returns a sentence that names the methods of each model (or cohort), and how imputed sets were pooled."""
     named = {
-        who: sorted({row["method"] for row in rows.values() if row["method"]}) for who, rows in fits.items()
+        who: [
+            *sorted({row["method"] for row in rows.values() if row["method"]}),
+            *sorted({pooling for row in rows.values() for pooling in IMPUTED.findall(row["note"] or "")}),
+        ]
+        for who, rows in fits.items()
     }
     said = "; ".join(f"{who} {', '.join(methods) or 'not fitted'}" for who, methods in named.items())
     return f"Methods: {said} (firth: profile penalised-likelihood intervals; logit: Wald intervals)."

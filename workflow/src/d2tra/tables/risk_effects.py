@@ -8,6 +8,7 @@ from d2tra.models.facts import COMMON
 from d2tra.tables.cells import Cell, as_cells, text_cell, value_cell
 from d2tra.tables.model_rows import (
     EXPLAINED,
+    REFERENCE,
     Place,
     Row,
     beside,
@@ -45,9 +46,10 @@ def risk_effects(results: Results) -> Table:
     cells: list[Cell] = []
     for model, rows in fits.items():
         effects = _effects_of(results.facts.get(model, {}).get(results.primary, {}))
-        for place in places_of([rows]):
-            if place in effects:
-                cells += _line(results, heading(results, model, rows), rows[place], effects[place])
+        section = heading(results, model, rows)
+        for place in places_of([rows]) if effects else []:
+            if rows[place]["note"] != REFERENCE:
+                cells += _line(results, section, rows[place], effects.get(place, {}))
     exploratory = any(map(is_exploratory, fits.values()))
     footnotes = results.footnotes(
         *NOTES,
@@ -70,8 +72,8 @@ def _effects_of(facts: dict[str, Any]) -> dict[Place, dict[str, Any]]:
 
 def _line(results: Results, section: str, row: Row, effect: dict[str, Any]) -> list[Cell]:
     named = line_of(results, section, row)
-    difference = effect["risk_difference"] or effect["marginal_effect"] or {}
-    ratio, e_value = effect["risk_ratio"] or {}, effect["e_value"] or {}
+    difference = effect.get("risk_difference") or effect.get("marginal_effect") or {}
+    ratio, e_value = effect.get("risk_ratio") or {}, effect.get("e_value") or {}
     points = [None if difference.get(name) is None else 100 * difference[name] for name in LIMITS]
 
     def cell(kind: str, column: str, *numbers: float | None) -> Cell:
@@ -88,4 +90,4 @@ def _line(results: Results, section: str, row: Row, effect: dict[str, Any]) -> l
     if e_value:
         words = "square root of the odds ratio" if e_value["approximation"] == COMMON else "odds ratio"
         cells.append(text_cell(named[0], "E-value from", words, named[1], smallest=row["smallest_cell"]))
-    return cells + note_cells(named, [("", effect["note"], row["smallest_cell"])])
+    return cells + note_cells(named, [("", effect.get("note") or row["note"], row["smallest_cell"])])

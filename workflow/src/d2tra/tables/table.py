@@ -12,6 +12,7 @@ from d2tra import io
 from d2tra.tables.cells import CELLS
 
 CAPTIONS = "captions.json"
+OF_COHORT = "_in_"  # between the name of a table and its cohort, where the tables of several cohorts stand side by side
 
 
 @dataclass(frozen=True)

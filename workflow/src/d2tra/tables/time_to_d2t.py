@@ -69,7 +69,7 @@ def _incidence(followed: pl.DataFrame) -> list[Cell]:
 
 def _step(step: dict[str, Any]) -> Cell:
     estimate, low, high = (None if step[name] is None else 100 * step[name] for name in NUMBERS)
-    column, time = CURVES[step["event"]], f"{step['time']:.2f}"
+    column, time = CURVES[step["event"]], f"{step['time']:.3f}"
     return value_cell("step", CURVE, column, estimate, low, high, level=time, n=step["n_event"])
 
 

@@ -13,7 +13,7 @@ from d2tra.definitions import load_definition
 from d2tra.models import load_model
 from d2tra.risk_factor_plan import load_plan
 from d2tra.tables.comparability import comparability, what_the_extension_can_show
-from d2tra.tables.table import Table
+from d2tra.tables.table import OF_COHORT, Table
 from d2tra.tables.validation import calibration, decision_curve, validation
 from d2tra.tables.validation_results import Validated
 
@@ -29,8 +29,8 @@ def describe_validation(
 ) -> list[Table]:
     """Returns the chapter's tables that have cells; `further`: cohort → tables of it that stand here too.
 
-    `validations`: cohort → model → models/<model>_validation.json. A table that several cohorts give is called after
-    the cohort from the second on.
+    `validations`: cohort → model → models/<model>_validation.json. Each of those is called after its
+    cohort, `<table>_in_<cohort>`.
     """
     results = Validated(
         study=study,
@@ -44,6 +44,6 @@ def describe_validation(
     tables = {table.name: table for table in (build(results) for build in CHAPTER)}
     for cohort, given in further.items():
         for table in given:
-            name = f"{table.name}_{cohort}" if table.name in tables else table.name
+            name = f"{table.name}{OF_COHORT}{cohort}"
             tables[name] = replace(table, name=name)
     return [table for table in tables.values() if table.cells.height]
