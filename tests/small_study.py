@@ -42,10 +42,12 @@ cohorts:
   - {name: extension, disease: RA, sequence: [21, 40]}
   - {name: full,      disease: RA}
 definitions: [eular_2021, eular_2021_strict, config/definitions/audit_95.yaml]   # by name and by path
-models: [config/models/small_model.yaml]
+models: [config/models/small_model.yaml, small_risks]
 published: published.yaml
 release: [local_audit, opensafely]
 baseline: index
+validation: {resamples: 20}
+sensitivity: {model: small_risks, definitions: [audit_95], failure_rules: [recorded_failures], baselines: [first_bts]}
 seed: 7
 """
 MODEL = """\
@@ -57,6 +59,14 @@ factors:
   - {name: fibromyalgia}
   - {name: obese}
   - {name: smoking_status, reference: never}
+"""
+RISKS = """\
+kind: multivariable
+method: firth
+above_budget: report_as_exploratory
+factors:
+  - {name: fibromyalgia, expected_odds_ratio: {value: 3.91, source: Luciano 2025}}
+  - {name: obese}
 """
 SITE = "format: canonical\nsource: extract\n"
 Rows = list[dict[str, object]]
@@ -71,6 +81,7 @@ def write_small_study(folder: Path) -> Path:
     (folder / "small.yaml").write_text(STUDY, encoding="utf-8")
     (folder / "config" / "models").mkdir(parents=True, exist_ok=True)
     (folder / "config" / "models" / "small_model.yaml").write_text(MODEL, encoding="utf-8")
+    (folder / "config" / "models" / "small_risks.yaml").write_text(RISKS, encoding="utf-8")
     shutil.copy(ROOT / "config" / "published" / "audit_2024.yaml", folder / "published.yaml")
     shutil.copytree(ROOT / "config" / "definitions", folder / "config" / "definitions", dirs_exist_ok=True)
     return folder

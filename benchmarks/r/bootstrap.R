@@ -1,5 +1,5 @@
 # 1,000 resamples by rms::validate.
-source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "common.R"))
+source("common.R")
 suppressPackageStartupMessages(library(rms))
 patients <- read.csv(file.path(folder, "cohort722.csv"))
 report("rms", function() {

@@ -1,5 +1,5 @@
 # brglm2 has the same estimates (AS_mean is Firth's penalty) but no profile limits: those of logistf are quoted facts.
-source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "common.R"))
+source("common.R")
 library(brglm2)
 patients <- read.csv(file.path(folder, "cohort722.csv"))
 report("brglm2", function() {

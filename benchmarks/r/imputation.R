@@ -1,5 +1,5 @@
 # 20 imputations of 5 iterations by mice, a glm of each, pooled.
-source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "common.R"))
+source("common.R")
 suppressPackageStartupMessages(library(mice))
 patients <- read.csv(file.path(folder, "e_cohort722_missing.csv"))
 lacking <- names(patients)[colSums(is.na(patients)) > 0]

@@ -1,5 +1,5 @@
 # REML with Hartung–Knapp limits by metafor.
-source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "common.R"))
+source("common.R")
 suppressPackageStartupMessages(library(metafor))
 studies <- read.csv(file.path(folder, "j_meta5.csv"))
 report("metafor", function() {

@@ -1,5 +1,5 @@
 # Cumulative incidence with a competing event by survival.
-source(file.path(dirname(sub("--file=", "", grep("--file=", commandArgs(), value = TRUE))), "common.R"))
+source("common.R")
 library(survival)
 people <- read.csv(file.path(folder, "k_survival24.csv"))
 people$event <- factor(people$status, 0:2)

@@ -9,7 +9,7 @@ import pytest
 from d2tra import cli, io
 from d2tra.centres.rounds import Answer, Round, answer_round, next_round, start_rounds
 from d2tra.centres.share import ShareFile, seal
-from d2tra.centres.sums import Climb, add_up, fit_from_sums, total
+from d2tra.centres.sums import Climb, add_up, fit_from_sums, step, total
 from d2tra.errors import StudyError
 from d2tra.models import ModelPlan, fit_logistic
 from five_centres import CENTRES, FACTORS, REFERENCE, analysis_set, write_centre
@@ -197,8 +197,8 @@ def test_a_level_that_only_some_centres_have_is_a_column_and_one_that_nobody_nam
     asked = first_round(centres, columns=columns, beta=[0.0] * 4)
     found: Round | pl.DataFrame = asked
     while isinstance(found, Round):
-        step = next_round(found, answered(found, members))
-        found = step if isinstance(step, pl.DataFrame) else Round.model_validate(step)
+        follows = next_round(found, answered(found, members))
+        found = follows if isinstance(follows, pl.DataFrame) else Round.model_validate(follows)
     whole = fit_logistic(
         members, "eular_2021", ["smoking", "age"], "firth", {"smoking": "never"}, {"age": 10}
     )
@@ -236,8 +236,8 @@ def test_separated_data_under_logit_never_print_a_great_odds_ratio_without_the_w
     }  # fmt: skip
     found = Round.model_validate(seal(content))
     while isinstance(found, Round):
-        step = next_round(found, answered(found, members))
-        found = step if isinstance(step, pl.DataFrame) else Round.model_validate(step)
+        follows = next_round(found, answered(found, members))
+        found = follows if isinstance(follows, pl.DataFrame) else Round.model_validate(follows)
     assert "separated" in found["note"][1]
 
 
@@ -251,3 +251,66 @@ def test_a_univariable_model_and_an_unknown_definition_are_refused(centres):
         start_rounds(files, plan, "full", "eular_2012", [])
     begun = start_rounds(files, plan, "full", "eular_2021", ["obesity"])
     assert "obesity" not in {column["term"] for column in begun["columns"]}
+
+
+def test_a_step_that_leads_downhill_is_halved():
+    """From far out a full step overshoots: the log likelihood there is lower, so the next place is half way."""
+    matrix, event = np.column_stack([np.ones(6), [0, 0, 0, 1, 1, 1]]), np.array([0, 0, 1, 0, 1, 1.0])
+    start = Climb(np.array([2.0, 4.0]))
+    far = step(start, add_up(matrix, event, start), "logit")
+    back = step(far, add_up(matrix, event, far), "logit")
+    np.testing.assert_allclose(back.beta, (start.beta + far.beta) / 2)
+    assert back.loglik == far.loglik
+
+
+def test_rounds_that_do_not_end_are_stopped_with_advice(centres):
+    asked, members = first_round(centres, number=60), analysis_set()
+    with pytest.raises(StudyError, match="no peak after 60 rounds"):
+        next_round(asked, answered(asked, members))
+
+
+def test_a_factor_whose_levels_no_file_names_is_said_so(centres):
+    members = analysis_set().with_columns(smoking="smoker")
+    asked = first_round(
+        centres,
+        columns=[{"term": "smoking", "level": None, "reference": None, "unit_step": 1}],
+        beta=[0.0] * 2,
+    )
+    with pytest.raises(StudyError, match="smoking: no centre's file names its levels"):
+        answered(asked, members)
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "said"),
+    [
+        ("--model", "all_frith", "no model 'all_frith', did you mean 'all_firth'?"),
+        ("--cohort", "ful", "no cohort 'ful', did you mean 'full'?"),
+        ("--definition", "eular", "no definition 'eular'"),
+    ],
+)
+def test_a_start_with_an_unknown_name_says_which_are_known(
+    centres, tmp_path, monkeypatch, capsys, option, value, said
+):
+    monkeypatch.chdir(centres / "centre_1")
+    shares = [centres / site / f"{site}.json" for site in CENTRES[:2]]
+    asked = {
+        "--model": "all_firth",
+        "--cohort": "full",
+        "--study": "split.yaml",
+        "--out": tmp_path,
+        option: value,
+    }
+    assert run("pool-exact", "start", *shares, *(word for pair in asked.items() for word in pair)) == 1
+    assert said in capsys.readouterr().err
+
+
+def test_a_centre_without_results_and_a_folder_without_rounds_are_told_what_to_do(
+    centres, tmp_path, monkeypatch, capsys
+):
+    path = tmp_path / "round_01.json"
+    io.write_json(first_content(centres, cohort="audit"), path)
+    monkeypatch.chdir(centres / "centre_1")
+    assert run("pool-exact", "answer", path, "--study", "split.yaml") == 1
+    assert "uv run snakemake --cores all" in capsys.readouterr().err
+    assert run("pool-exact", "step", tmp_path / "empty") == 1
+    assert "Begin with: d2tra pool-exact start" in capsys.readouterr().err

@@ -107,7 +107,7 @@ def test_a_separated_term_is_pooled_by_clip_and_not_by_wald() -> None:
     found = fit_imputed(sets, outcome, terms, "firth", {}, {})
     row = found.rows.row(by_predicate=pl.col("term") == "seropositive", named=True)
     assert [round(float(np.log(row[name])), 2) for name in ("ci_low", "ci_high")] == [0.85, 8.10]
-    assert row["note"] == "separated; imputed (m = 5), pooled by clip"
+    assert row["note"] == "separated; imputed (m = 5), pooled by CLIP"
     assert found.separated == ["seropositive"]
     for want in R["firth95"]["rubin_on_firth"]:
         row = found.rows.row(by_predicate=pl.col("term") == want["term"], named=True)
@@ -254,7 +254,7 @@ def test_an_imputed_model_has_the_rows_of_any_model() -> None:
     assert rows.select("term", "level", "reference").equals(complete.select("term", "level", "reference"))
     assert (
         rows.filter(pl.col("note") != "reference")["note"]
-        .str.starts_with("imputed (m = 3), pooled by clip")
+        .str.starts_with("imputed (m = 3), pooled by CLIP")
         .all()
     )
     assert facts["missing"] == {
@@ -319,16 +319,17 @@ def test_a_factor_that_nobody_has_recorded_is_said_and_not_invented() -> None:
 
 
 def test_too_few_patients_to_pool_are_said_and_stop_nothing() -> None:
+    """Whether the third is sick cannot be imputed: it is the same in the others."""
     three = frame("""
-        met   | age | obese
+        met   | age | sick
         true  | 50  | true
-        false |     | false
-        true  | 70  | false
+        false | 61  | true
+        true  |     |
     """)
-    asked = plan({"multiple_imputation": {"m": 2, "iterations": 1}}, ["age", "obese"])
+    asked = plan({"multiple_imputation": {"m": 2, "iterations": 1}}, ["age", "sick"])
     rows, facts = fit_models(three, asked, "met", seed=1)
     assert rows["estimate"].null_count() == rows.height
-    assert facts["problem"] == "3 patients for 3 parameters, the intercept among them."
+    assert facts["problem"] == "2 patients for 2 parameters, the intercept among them."
 
 
 def test_an_outcome_that_nobody_has_is_said_as_in_any_model() -> None:

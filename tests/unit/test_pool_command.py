@@ -130,13 +130,45 @@ def test_under_opensafely_the_centres_that_hold_a_term_back_are_named(shares):
     assert some["held_back"].count("a count from 1 to 7") == 5 - some["n_centres"]
 
 
+def test_a_centre_that_could_not_fit_a_factor_and_one_without_the_cohort_are_named_and_counted(
+    shares, tmp_path
+):
+    def lack(content):
+        """Smoking does not vary there: it is named without its levels, and the others are adjusted for fewer factors."""
+        for fit in content["fits"]:
+            gaps = [term for term in fit["terms"] if term["term"] == "smoking"]
+            fit["held_back"] = [
+                {"term": "smoking", "level": None, "reference": None, "reason": "no estimate at this centre"}
+            ]
+            fit["terms"] = [term for term in fit["terms"] if term not in gaps]
+            fit["covariance"] = None
+
+    def without_cohort(content):
+        content.update(fits=[], prevalence=[], held_back_cohorts={"full": "has patients in common"})
+
+    paths = []
+    for path, change in zip(shares["local_audit"], [lack, without_cohort, None, None, None], strict=True):
+        content = io.read_json(path)
+        if change:
+            change(content)
+        paths.append(changed_content(content, tmp_path / path.name))
+    pooled = pool_estimates_of(read_shares(paths)).filter(model="all", pooling="reml")
+    assert pooled.filter(pl.col("term") == "smoking")["level"].to_list() == ["current", "ex"]
+    smoking, obesity = (pooled.filter(term=term).row(0, named=True) for term in ("smoking", "obesity"))
+    assert smoking["held_back"] == "centre_1: no estimate at this centre; centre_2: has patients in common"
+    assert (smoking["n_centres"], obesity["n_centres"]) == (3, 4)
+    assert "adjusted for fewer factors in 1 centre(s)" in obesity["note"]
+    joint = pool_estimates_of(read_shares(paths)).filter(model="all", pooling="joint")
+    assert joint.is_empty()  # a covariance is not known
+
+
 def test_prevalence_is_the_sum_over_the_centres_that_released_it(shares, tmp_path):
     paths = [tmp_path / path.name for path in shares["opensafely"]]
     for number, (old, new) in enumerate(zip(shares["opensafely"], paths, strict=True)):
         content = io.read_json(old)
         content["prevalence"][0]["n_not_assessable"] = None if number == 1 else 0
         content["prevalence"][0]["n_met"] = None if number == 0 else content["prevalence"][0]["n_met"]
-        io.write_json(seal({name: value for name, value in content.items() if name != "sha256"}), new)
+        changed_content(content, new)
     together = pool_counts_of(read_shares(paths)).filter(pl.col("site").is_null()).row(0, named=True)
     assert (together["n_centres"], together["n"], together["n_not_assessable"]) == (4, 4 * 145, None)
     assert together["n_met"] == sum(io.read_json(path)["prevalence"][0]["n_met"] for path in paths[1:])
@@ -178,11 +210,14 @@ def test_a_folder_that_holds_something_else_is_left_alone(shares, tmp_path, caps
     assert (tmp_path / "letters" / "draft.txt").read_text() == "mine"
 
 
+def changed_content(content: dict, path: Path) -> Path:
+    """Writes the content sealed anew, as one would who knows how."""
+    io.write_json(seal({name: value for name, value in content.items() if name != "sha256"}), path)
+    return path
+
+
 def changed(path, folder, **keys):
-    content = {**io.read_json(path), **keys}
-    content.pop("sha256")
-    io.write_json(seal(content), folder / path.name)
-    return folder / path.name
+    return changed_content({**io.read_json(path), **keys}, folder / path.name)
 
 
 @pytest.mark.parametrize(

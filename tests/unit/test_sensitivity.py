@@ -11,7 +11,8 @@ from d2tra.errors import StudyError
 from d2tra.models import fit_models
 from d2tra.risk_factor_plan import load_plan
 from d2tra.scores import score_visits
-from d2tra.sensitivity import CHOICES, PRIMARY, fit_grid, plan_grid, relabel
+from d2tra.sensitivity import CHOICES, fit_grid, plan_grid, relabel
+from d2tra.sensitivity_plan import PRIMARY, grid_cohorts, grid_files
 from d2tra.tables.cells import formatted
 from d2tra.tables.prevalence import count_prevalence
 from d2tra.tables.sensitivity import count_grid, sensitivity
@@ -65,13 +66,14 @@ def test_a_study_without_the_key_has_no_grid():
         name="s", title="t", sites=["a"], cohorts=[{"name": "c"}], definitions=["eular_2021"], seed=1
     )
     assert plan_grid(study) is None
+    assert grid_cohorts(study) == grid_files(study) == []
     with pytest.raises(StudyError, match="declares no grid"):
         count_grid(study, "c", pl.DataFrame(), {}, pl.DataFrame(), False)
 
 
 def test_the_grid_is_made_for_every_cohort_or_for_those_named(model_file):
-    assert plan_grid(study_of(model_file)).cohorts == ["audit", "full"]
-    assert plan_grid(study_of(model_file, cohorts=["full"])).cohorts == ["full"]
+    assert grid_cohorts(study_of(model_file)) == ["audit", "full"]
+    assert grid_cohorts(study_of(model_file, cohorts=["full"])) == ["full"]
 
 
 @pytest.mark.parametrize(
@@ -80,14 +82,24 @@ def test_the_grid_is_made_for_every_cohort_or_for_those_named(model_file):
         ({"definitions": ["d2t_objectiv"]}, "sensitivity.definitions.*did you mean 'd2t_objective'"),
         ({"cohorts": ["ful"]}, "sensitivity.cohorts.*did you mean 'full'"),
         ({"failure_rules": ["recorded_failure"]}, "failure_rules.*did you mean 'recorded_failures'"),
-        ({"missing": ["complete"]}, "complete_case, or multiple_imputation"),
+        ({"model": "risk_factor"}, "did you mean 'risk_factors'"),
     ],
 )
-def test_a_choice_that_does_not_exist_is_named_with_the_nearest(model_file, grid, message):
+def test_a_choice_that_does_not_exist_is_named_with_the_nearest_before_anything_runs(model_file, grid, message):
     study = study_of(model_file)
-    asked = Sensitivity(model=model_file, **grid)
     with pytest.raises(StudyError, match=message):
-        plan_grid(study.model_copy(update={"sensitivity": asked}))
+        grid_files(study.model_copy(update={"sensitivity": study.sensitivity.model_copy(update=grid)}))
+
+
+def test_a_plan_for_missing_data_is_one_that_a_model_can_have(model_file):
+    with pytest.raises(StudyError, match="complete_case, or multiple_imputation"):
+        plan_grid(study_of(model_file, missing=["complete"]))
+
+
+def test_the_grid_depends_on_its_model_and_on_the_other_failure_rules(model_file):
+    files = grid_files(study_of(model_file, failure_rules=["primary", "recorded_failures", "recorded_failures"]))
+    assert files[0] == model_file
+    assert [file.rpartition("/")[2] for file in files[1:]] == ["recorded_failures.yaml"]
 
 
 def test_failure_rules_name_their_file_and_the_nearest_key(tmp_path):

@@ -9,11 +9,12 @@ import pytest
 from d2tra import io
 from d2tra.centres.disclosed import share_file, share_files
 from d2tra.centres.share import read_share, seal, shared_protocol
-from d2tra.centres.summarise import ExactFit, SiteSummary, read_fitted, summarise_site
+from d2tra.centres.summarise import ExactFit, SiteSummary, _correlation, read_fitted, summarise_site
 from d2tra.config import Cohort, Study
 from d2tra.disclosure import load_profile
 from d2tra.errors import StudyError
 from d2tra.models import ModelPlan, fit_every_outcome, fit_logistic
+from d2tra.models.plan import Factor
 from five_centres import PROTOCOL, analysis_set
 
 STUDY = Study(
@@ -101,6 +102,18 @@ def test_covariances_of_a_term_held_back_go_with_it_and_the_others_stay_a_covari
         "full", "all", None, "eular_2021", "firth", "multiple_imputation", 200, 60, rows, None
     )
     assert shared(nothing_known)["fits"][0]["covariance"] is None
+
+
+def test_correlations_that_rounding_would_make_impossible_are_drawn_in():
+    """Where two correlate by 0.99 and 0.9 with a third, they do so by 0.8295 or more with each other: 0.8299 can be, 0.82 not."""
+    correlation = np.array([[1, 0.99, 0.9], [0.99, 1, 0.8299], [0.9, 0.8299, 1]])
+    assert np.linalg.eigvalsh(correlation)[0] > 0
+    assert np.linalg.eigvalsh(np.trunc(correlation * 100) / 100)[0] < 0
+    rows = [fit_of(name, (30, 31, 32, 99)).rows[0] for name in "abc"]
+    many = ExactFit("full", "all", None, "eular_2021", "firth", "complete_case", 200, 60, rows, correlation)
+    fit = shared(many)["fits"][0]
+    errors = [term["std_error"] for term in fit["terms"]]
+    assert np.linalg.eigvalsh(np.array(fit["covariance"]) / np.outer(errors, errors))[0] > 0
 
 
 def test_of_cohorts_with_common_patients_only_the_largest_is_shared():
@@ -236,6 +249,29 @@ def test_each_site_is_fitted_alone_and_its_covariance_is_that_of_its_fit():
     np.testing.assert_allclose(many.correlation * np.outer(errors, errors), covariance, rtol=1e-6)
     assert found.counts == [{"cohort": "full", "definition": "eular_2021", "n": 144, "n_met": int((own["d2t"] == 1).sum()),
                              "n_not_met": int((own["d2t"] == 0).sum()), "n_not_assessable": 0}]  # fmt: skip
+
+
+def test_with_imputed_data_the_estimates_are_pooled_and_the_covariance_is_that_of_the_complete_cases():
+    members = analysis_set().with_columns(
+        obesity=pl.when(pl.int_range(pl.len()) % 11 > 0).then("obesity"), site=pl.lit("centre_1")
+    )
+    missing = {"multiple_imputation": {"m": 2, "iterations": 2}}
+    made = summarise_site("centre_1", {"full": members}, STUDY, [plan(missing=missing)]).fits[0]
+    assert made.missing == "multiple_imputation"
+    complete = summarise_site("centre_1", {"full": members}, STUDY, [plan()]).fits[0]
+    np.testing.assert_allclose(made.correlation, complete.correlation)
+    assert made.rows[1]["estimate"] != complete.rows[1]["estimate"]
+    assert (made.n, complete.n) == (722, 656)
+
+
+def test_the_covariance_is_unknown_where_the_complete_cases_do_not_bear_the_model():
+    """With imputed data there may be an estimate although the complete cases are too few, or lack a level."""
+    members = analysis_set().with_columns(twin="obesity")
+    factors = [Factor(name=name) for name in ("obesity", "twin")]
+    keys = [("obesity", "true"), ("twin", "true")]
+    assert _correlation(members, "eular_2021", factors, "firth", keys) is None
+    constant = members.with_columns(twin=pl.lit(True))
+    assert _correlation(constant, "eular_2021", factors, "firth", keys) is None
 
 
 def test_the_fits_of_a_cohort_with_one_site_are_taken_as_they_are(tmp_path):

@@ -28,7 +28,7 @@ extract
 treatment
 scores
 definitions
-cohort follow_up
+cohort follow_up sensitivity_plan
 risk_factor_plan
 risk_factors
 refusals

@@ -51,6 +51,28 @@ def test_each_model_of_each_cohort_has_its_validation(validated: Run, cohort: st
     assert (folder / "small_risks.csv").is_file()
 
 
+@pytest.mark.parametrize("cohort", COHORTS)
+def test_each_cohort_has_its_sensitivity_grid_with_the_primary_analysis_first(
+    validated: Run, cohort: str
+) -> None:
+    """2 definitions × 2 failure rules × 2 baselines; the primary line is what the ordinary results say."""
+    grid = io.read(validated.cohort(cohort) / "sensitivity.csv")
+    assert grid["specification"].unique().to_list() == list(range(1, 9))
+    first = grid.filter("is_primary").row(0, named=True)
+    usual = io.read(validated.cohort(cohort) / "prevalence.csv").row(0, named=True)
+    assert (first["definition"], first["specification"]) == ("eular_2021", 1)
+    assert [first[name] for name in ("n", "n_met", "percent")] == [
+        usual[name] for name in ("n", "n_met", "percent")
+    ]
+    fitted = io.read(validated.cohort(cohort) / "models" / "small_risks.csv")
+    fibromyalgia = fitted.filter(definition="eular_2021", term="fibromyalgia", level="true")
+    assert first["odds_ratio"] == fibromyalgia["odds_ratio"].item()
+    for place in PLACES:
+        folder = validated.results / place / "validation"
+        assert (folder / "tables" / f"sensitivity_in_{cohort}.csv").is_file()
+        assert (folder / "figures" / f"specification_curve_in_{cohort}.svg").is_file()
+
+
 @pytest.mark.parametrize("place", PLACES)
 def test_the_chapter_stands_beside_the_cohorts_under_every_profile(validated: Run, place: str) -> None:
     folder = validated.results / place / "validation"

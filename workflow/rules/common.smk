@@ -11,6 +11,7 @@ from d2tra.disclosure import load_profile
 from d2tra.errors import StudyError
 from d2tra.extract.site import load_site
 from d2tra.provenance import modules_behind
+from d2tra.sensitivity_plan import grid_cohorts, grid_files
 
 
 configfile: settings.config_file("config.yaml")
@@ -29,6 +30,7 @@ try:
     DEFINITIONS = sorted({path.as_posix() for name in STUDY.definitions for path in definition_files(name)})
     MODELS = {name: settings.find("models", name).as_posix() for name in STUDY.models}
     COHORTS = STUDY.cohort_names
+    GRID_COHORTS, GRID_FILES = grid_cohorts(STUDY), grid_files(STUDY)
     SYNTHETIC = any(site.synthetic for site in SITES.values())
 except StudyError as mistake:
     raise SystemExit(f"\n{mistake}\n")
@@ -38,7 +40,7 @@ DATA_CUT = STUDY.data_cut_date and str(STUDY.data_cut_date)
 LABELLING = STUDY.model_dump(mode="json", include=settings.LABELLING_KEYS)
 DRUG_CODELISTS = [settings.codelist(name) for name in ("dmards", "mechanisms", "drug_words")]
 LABEL_FILES = [*DEFINITIONS, *(settings.codelist(name) for name in ("concepts", "availability"))]
-FACTOR_FILES = [settings.setting_path(name) for name in ("risk_factors", "biomarkers")]
+FACTOR_FILES = [settings.setting_path(name) for name in ("risk_factors", "biomarkers", "scores")]
 
 
 pathvars:

@@ -18,7 +18,7 @@ rule fit_models:
     input:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
         plans=list(MODELS.values()),
-        files=[*LABEL_FILES, *FACTOR_FILES, settings.setting_path("scores")],
+        files=[*LABEL_FILES, *FACTOR_FILES],
         study=STUDY_FILE,
         code=code("fit_models"),
     output:
@@ -46,7 +46,7 @@ rule diagnose_imputation:
     input:
         analysis_set="<private>/cohorts/{cohort}/analysis_set.parquet",
         plan=plan_of,
-        files=[*FACTOR_FILES, settings.setting_path("scores"), settings.setting_path("style")],
+        files=[*FACTOR_FILES, settings.setting_path("style")],
         study=STUDY_FILE,
         code=code("diagnose_imputation"),
     output:

@@ -8,17 +8,6 @@ gives   <private>/sites/{site}/relabelled.parquet              the status under 
         <private>/cohorts/{cohort}/sensitivity/                the same as a table, before disclosure control
 """
 
-from d2tra.sensitivity import plan_grid
-
-try:
-    GRID = plan_grid(STUDY)
-except StudyError as mistake:
-    raise SystemExit(f"\n{mistake}\n")
-
-
-RULES = [settings.find("failure_rules", rules.name) for rules in GRID.failure_rules] if GRID else []
-GRID_MODEL = [settings.find("models", STUDY.sensitivity.model)] if GRID else []
-GRID_COHORTS = GRID.cohorts if GRID else []
 KNOWN_OF_A_SITE = ["courses", "scores", "labels", "audit_counts"]
 
 
@@ -29,7 +18,7 @@ rule relabel_patients:
         cut="<private>/sites/{site}/data_cut.json",
         scores="<private>/sites/{site}/scores.parquet",
         policies="<private>/sites/{site}/policies.parquet",
-        rules=[settings.setting_path("exposure"), *RULES],
+        rules=[settings.setting_path("exposure"), *GRID_FILES],
         files=LABEL_FILES,
         mapping=mapping_of,
         study=STUDY_FILE,
@@ -49,7 +38,7 @@ rule fit_sensitivity_grid:
         valid=of_every_site("valid"),
         known=expand("<private>/sites/{site}/{name}.parquet", site=SITES, name=KNOWN_OF_A_SITE),
         relabelled=of_every_site("relabelled.parquet"),
-        files=[*LABEL_FILES, *FACTOR_FILES, *RULES, *GRID_MODEL],
+        files=[*LABEL_FILES, *FACTOR_FILES, *GRID_FILES],
         study=STUDY_FILE,
         code=code("fit_sensitivity_grid"),
     output:

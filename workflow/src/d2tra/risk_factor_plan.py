@@ -14,6 +14,7 @@ from d2tra.definitions.reads import Read, read_courses, read_starts, read_visits
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.biomarkers import known_marker
 from d2tra.scores.bands import Edge, Limit
+from d2tra.scores.settings import load_score_settings
 
 
 class Serology(Closed):
@@ -27,6 +28,7 @@ class Nearest(Closed):
     within_days: int | None = None
     minus: str | None = None
     kinds: list[str] | None = None
+    at: Literal["baseline_date", "first_bts_date"] = "baseline_date"
 
 
 class Biomarker(Closed):
@@ -47,8 +49,25 @@ class LimitOf(Limit):
 
 
 class BandsOf(Closed):
+    """Bands of its own, or those of a scheme of config/scores.yaml."""
+
     of: str
-    bands: list[Edge]
+    bands: list[Edge] = []
+    scheme: str | None = None
+
+    @model_validator(mode="after")
+    def _bands_or_scheme(self) -> BandsOf:
+        if bool(self.bands) == bool(self.scheme):
+            raise ValueError("say bands or scheme, one of them")
+        schemes = load_score_settings().schemes if self.scheme else {}
+        if self.scheme and self.scheme not in schemes:
+            raise ValueError(f"no scheme {self.scheme!r} in config/scores.yaml{nearest(self.scheme, schemes)}")
+        return self
+
+    @property
+    def edges(self) -> list[Edge]:
+        """The bands, ascending."""
+        return load_score_settings().schemes[self.scheme].bands if self.scheme else self.bands
 
 
 class Since(Closed):
@@ -73,6 +92,7 @@ class Origin(Closed):
     bmi: Bmi | None = None
     limit: LimitOf | None = None
     bands: BandsOf | None = None
+    first_known: list[str] | None = None
     all_of: list[str] | None = None
     any_of: list[str] | None = None
     age_at: str | None = None
@@ -96,7 +116,7 @@ class Origin(Closed):
         if self.limit is not None:
             return [self.limit.of, *([self.limit.by] if self.limit.by else [])]
         own = [self.column] if self.column else [self.bands.of] if self.bands else []
-        return [*own, *(self.all_of or []), *(self.any_of or [])]
+        return [*own, *(self.all_of or []), *(self.any_of or []), *(self.first_known or [])]
 
     @property
     def reads(self) -> tuple[Read, ...]:
@@ -131,6 +151,8 @@ def _read_drugs(table: str, column: str, kinds: list[str] | None) -> tuple[Read,
 def _read_nearest(spec: Nearest) -> tuple[Read, ...]:
     if spec.table == "treatments":
         return _read_drugs(spec.table, spec.column, spec.kinds)
+    if spec.at == "first_bts_date":  # however long before baseline that was
+        return (*read_starts(BTS_KINDS), *read_visits([spec.column]))
     return read_visits([spec.column, *([spec.minus] if spec.minus else [])], spec.within_days)
 
 

@@ -216,7 +216,7 @@ def _nearest(spec: Nearest, known: pl.DataFrame, tables: Tables) -> pl.DataFrame
     usable = value.is_not_null() & (value.cast(pl.String) != "unknown")
     day = TABLE_DATES[spec.table]
     records = rows.filter(usable).select("patient_id", day, value=value)
-    return latest(_days(known), records, day, spec.within_days, "baseline_date").select("value")
+    return latest(_days(known, spec.at), records, day, spec.within_days, "baseline_date").select("value")
 
 
 def _measured(spec: Biomarker, known: pl.DataFrame, tables: Tables) -> pl.DataFrame | pl.Expr:
@@ -246,8 +246,8 @@ def _bmi(spec: Bmi, known: pl.DataFrame, tables: Tables) -> pl.DataFrame:
     return latest(_days(known), records, "visit_date", spec.within_days, "baseline_date").select("value")
 
 
-def _days(known: pl.DataFrame) -> pl.DataFrame:
-    return known.select("patient_id", "baseline_date")
+def _days(known: pl.DataFrame, at: str = "baseline_date") -> pl.DataFrame:
+    return known.select("patient_id", baseline_date=at)
 
 
 def _within_limit(spec: LimitOf, known: pl.DataFrame, tables: Tables) -> pl.Expr:  # noqa: ARG001
@@ -316,7 +316,8 @@ WAYS: dict[str, Callable[[Any, pl.DataFrame, Tables], pl.DataFrame | pl.Expr]] =
     "biomarker": _measured,
     "bmi": _bmi,
     "limit": _within_limit,
-    "bands": lambda spec, _known, _tables: band(pl.col(spec.of), spec.bands),
+    "bands": lambda spec, _known, _tables: band(pl.col(spec.of), spec.edges),
+    "first_known": lambda names, _known, _tables: pl.coalesce(names),
     "all_of": lambda names, _known, _tables: pl.all_horizontal(names),
     "any_of": lambda names, _known, _tables: pl.any_horizontal(names),
     "age_at": lambda day, _known, _tables: _year(day) - pl.col("birth_year"),

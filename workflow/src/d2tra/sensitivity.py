@@ -12,17 +12,16 @@ import polars as pl
 
 from d2tra.config import Baseline, Study, parse
 from d2tra.definitions import Definition, status_by_policy
-from d2tra.errors import StudyError, nearest
 from d2tra.estimates import wilson_high, wilson_low
 from d2tra.models import ModelPlan, fit_every_outcome, load_model
 from d2tra.models.design import INTERCEPT
 from d2tra.models.imputation import MissingPlan
 from d2tra.refusals import refuse_factors
 from d2tra.risk_factor_plan import Plan
+from d2tra.sensitivity_plan import PRIMARY, alternative_rules, grid_definitions
 from d2tra.treatment import trace_courses
-from d2tra.treatment.rules import FailureRules, load_failure_rules
+from d2tra.treatment.rules import FailureRules
 
-PRIMARY = "primary"  # config/exposure.yaml as it stands
 PATIENT = ["site", "patient_id"]
 OUTCOME = ["definition", "failure_rules", "criterion_3_policy"]
 CHOICES = [*OUTCOME, "baseline", "missing"]
@@ -52,7 +51,6 @@ class Grid:
     policies: list[str]
     baselines: list[Baseline]
     missing: dict[str, ModelPlan]
-    cohorts: list[str]
 
     def specifications(self) -> list[tuple[str, ...]]:
         """Returns every combination, in the order of CHOICES; the first is the primary analysis."""
@@ -65,16 +63,12 @@ def plan_grid(study: Study) -> Grid | None:
     asked = study.sensitivity
     if asked is None:
         return None
-    model = load_model(asked.model)
-    _refuse_unknown(study, "definitions", asked.definitions, study.definition_names)
-    _refuse_unknown(study, "cohorts", asked.cohorts or [], study.cohort_names)
     return Grid(
-        definitions=_with_primary(study.definition_names[0], asked.definitions),
-        failure_rules=[load_failure_rules(name) for name in asked.failure_rules if name != PRIMARY],
+        definitions=grid_definitions(study),
+        failure_rules=alternative_rules(study),
         policies=_with_primary(study.if_criterion_3_unrecorded, asked.criterion_3),
         baselines=_with_primary(study.baseline, asked.baselines),
-        missing=_missing_plans(study, model, asked.missing),
-        cohorts=study.cohort_names if asked.cohorts is None else asked.cohorts,
+        missing=_missing_plans(study, load_model(asked.model), asked.missing),
     )
 
 
@@ -202,12 +196,3 @@ def _missing_plans(study: Study, model: ModelPlan, others: Iterable[Any]) -> dic
 def _in_words(missing: MissingPlan) -> str:
     imputed = missing.multiple_imputation
     return "complete cases" if imputed is None else f"multiple imputation, m = {imputed.m}"
-
-
-def _refuse_unknown(study: Study, key: str, asked: Iterable[str], known: list[str]) -> None:
-    for name in asked:
-        if name not in known:
-            raise StudyError(
-                f"study {study.name}: key 'sensitivity.{key}': {name!r} is none of the study's{nearest(name, known)}"
-                f" They are: {', '.join(known)}."
-            )

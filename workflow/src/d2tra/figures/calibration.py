@@ -18,7 +18,7 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
     rows = cells["row"].unique(maintain_order=True).to_list()
     columns = min(COLUMNS, len(rows))
     n_lines = -(-len(rows) // columns)
-    figure = style.figure("page" if columns > 1 else "column", 32 + 78 * n_lines)
+    figure = style.figure("page", 32 + 78 * n_lines)
     points = {row: _points(cells, row) for row in rows}
     most = max([10.0, *(point["high"] for found in points.values() for point in found)])
     top = min(100.0, 10 * (most // 10 + 1))
@@ -36,7 +36,7 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
         axes.set_xlim(0, top)
         axes.set_ylim(0, top)
         axes.set_box_aspect(1)
-        axes.set_title(row.replace(", ", ",\n"), loc="left")
+        axes.set_title(row.replace(", made", ",\nmade").replace(", applied", ",\napplied"), loc="left")
         axes.set_xlabel("mean predicted risk, %")
         axes.set_ylabel("observed: met, % (95 % interval)")
     return figure

@@ -22,7 +22,7 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
     rows = cells["row"].unique(maintain_order=True).to_list()
     columns = min(COLUMNS, len(rows))
     n_lines = -(-len(rows) // columns)
-    figure = style.figure("page" if columns > 1 else "column", 44 + 68 * n_lines)
+    figure = style.figure("page", 36 + 68 * n_lines)
     shown = cells.filter(pl.col("column").is_in([*SAID]))["estimate"].drop_nulls()
     top = max([0.05, *shown]) * 1.1
     colours = list(style.colours.values())
@@ -40,13 +40,13 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
             }
             axes.plot(own["threshold"].to_list(), values, label=said, **look)
         axes.set_ylim(-top / 2, top)
-        axes.set_title(row.replace(", ", ",\n"), loc="left")
+        axes.set_title(row.replace(", made", ",\nmade").replace(", applied", ",\napplied"), loc="left")
         axes.set_xlabel("threshold risk, %")
         axes.set_ylabel("net benefit per patient")
     figure.legend(
         *axes.get_legend_handles_labels(),
         frameon=False,
         loc="outside upper left",
-        ncols=3 if columns > 1 else 1,
+        ncols=3,
     )
     return figure

@@ -74,10 +74,8 @@ def _found(cells: pl.DataFrame, column: str, chosen: pl.DataFrame) -> pl.DataFra
 
 def _title(column: str, found: pl.DataFrame, n_shown: int) -> str:
     n_held_back = int((found["note"] == "suppressed").sum())
-    said = f"{n_shown} of {found.height} combinations" + (
-        f", {n_held_back} {SUPPRESSED}" if n_held_back else ""
-    )
-    return f"{column.removeprefix(ODDS_RATIO)}\n{said}"
+    lines = [column.removeprefix(ODDS_RATIO), f"{n_shown} of {found.height} combinations"]
+    return "\n".join([*lines, *([f"{n_held_back} {SUPPRESSED}"] if n_held_back else [])])
 
 
 def _draw_estimates(axes: Axes, shown: pl.DataFrame, column: str, style: Style) -> None:

@@ -19,6 +19,8 @@ from d2tra.models.logistic import ROWS, Fitted, fit, read_outcome
 from d2tra.models.pooled import pool_estimates
 
 KEYS = ["term", "level"]
+NUMBERS = ("estimate", "std_error", "ci_low", "ci_high", "p_value")
+IN_WORDS = {"clip": "CLIP", "rubin": "Rubin's rules"}
 
 
 @dataclass(frozen=True)
@@ -131,7 +133,7 @@ def _scale_reduction(trace: pl.DataFrame) -> dict[str, float | None]:
 def _rows(first: pl.DataFrame, pooled: pl.DataFrame, counts: pl.DataFrame, m: int) -> pl.DataFrame:
     """The pooled numbers in the rows of the first fit, with the counts of what is recorded."""
     said = pl.when(pl.col("std_error").is_not_null()).then(
-        pl.format("imputed (m = {}), pooled by {}", pl.lit(m), "pooling")
+        pl.format("imputed (m = {}), pooled by {}", pl.lit(m), pl.col("pooling").replace(IN_WORDS))
     )
     joined = first.select("term", "level", "reference", "n", "n_events", "method", "smallest_cell")
     for numbers in (pooled, counts):
@@ -155,17 +157,14 @@ def _pool(fits: list[Fitted]) -> pl.DataFrame:
         note=pl.col("note").drop_nulls().unique(maintain_order=True).str.join("; ")
     )
     if not every.filter(pl.col("std_error").is_not_null()).height:
-        nothing = {name: pl.lit(None, pl.Float64) for name in (*_NUMBERS, "df", "fmi", "riv")}
+        nothing = {name: pl.lit(None, pl.Float64) for name in (*NUMBERS, "df", "fmi", "riv")}
         return notes.with_columns(**nothing, pooling=pl.lit(None, pl.String))
     n, n_parameters = fits[0].n, fits[0].n_parameters + 1
     if n <= n_parameters:
         raise NotEstimableError(f"{n} patients for {n_parameters} parameters, the intercept among them.")
     rubin = pool_estimates(every, n=n, n_parameters=n_parameters)
-    rubin = rubin.select(*KEYS, *_NUMBERS, "df", "fmi", "riv", "pooling", "note")
+    rubin = rubin.select(*KEYS, *NUMBERS, "df", "fmi", "riv", "pooling", "note")
     return rubin if fits[0].method == "logit" else _with_profiles(rubin, every, fits)
-
-
-_NUMBERS = ("estimate", "std_error", "ci_low", "ci_high", "p_value")
 
 
 def _with_profiles(rubin: pl.DataFrame, every: pl.DataFrame, fits: list[Fitted]) -> pl.DataFrame:

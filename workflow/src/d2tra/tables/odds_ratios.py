@@ -38,7 +38,7 @@ def odds_ratios(results: Results) -> Table:
     cells = [cell for place in places for cell in _line(results, place, fits, headings)]
     exploratory = any(map(is_exploratory, fits.values()))
     notes = [
-        "Odds ratios with 95 % confidence intervals; each model's own complete cases, or imputed data where a note says so.",
+        "Odds ratios with 95 % confidence intervals; each model's own complete cases, or imputed data where a note says so (CLIP: the likelihood profiles of the imputed sets combined).",
         methods_note({headings[model]: rows for model, rows in fits.items()}),
         "p-values are not adjusted for multiple testing.",
         *([EXPLAINED] if exploratory else []),

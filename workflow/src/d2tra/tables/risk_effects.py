@@ -30,7 +30,7 @@ NOTES = (
     "Risk difference and risk ratio: every patient of the model at that level against every patient at the reference "
     "level, all else as it is (g-computation); for numbers the mean change in risk per unit step (average marginal effect) "
     "instead of a difference. 95 % confidence intervals by the delta method, for the patients as they are; after Firth's "
-    "method from risks with FLIC's intercept.",
+    "method from risks with FLIC's intercept; imputed sets by Rubin's rules.",
     "E-value: how strongly, as a risk ratio, an unmeasured cause would have to go with both the factor and the outcome to "
     "explain the odds ratio away, or its limit nearer to 1 (1: the interval holds 1). Where at most 15 % have the outcome "
     "the odds ratio stands for the risk ratio, above that its square root (VanderWeele & Ding 2017).",

@@ -12,8 +12,9 @@ from d2tra.definitions import Definition, load_definition
 from d2tra.errors import StudyError
 from d2tra.risk_factor_plan import Plan, load_plan
 from d2tra.risk_factors import assemble_analysis_set
-from d2tra.sensitivity import OUTCOME, PRIMARY, Grid, fit_grid, plan_grid
-from d2tra.tables.cells import Cell, as_cells, count_cell, proportion_cell, text_cell, value_cell
+from d2tra.sensitivity import OUTCOME, Grid, fit_grid, plan_grid
+from d2tra.sensitivity_plan import PRIMARY
+from d2tra.tables.cells import SEPARATED, Cell, as_cells, count_cell, proportion_cell, text_cell, value_cell
 from d2tra.tables.describe import row_label
 from d2tra.tables.model_rows import EXPLORATORY, LEVELS, NOTES
 from d2tra.tables.prevalence import MET, UPPER
@@ -32,6 +33,7 @@ PRIMARY_ROW = "1, primary analysis"
 NOT_ASSESSABLE = "Not assessable"
 ODDS_RATIO = "Odds ratio: "
 REFUSED = "refused"
+SAID_BESIDE = ("", SEPARATED, f"{SEPARATED} jointly")  # what stands beside the odds ratio itself
 
 
 def count_grid(
@@ -109,10 +111,10 @@ def _estimate(row: str, factor: str, line: dict[str, Any]) -> Cell:
 
 
 def _note(row: str, estimates: list[tuple[str, dict[str, Any]]]) -> list[Cell]:
-    """What the fit has to say, but for refusals, which the footnotes explain: first what it says of every factor; what
-    it says of one is held back with the smallest count behind it."""
+    """What the fit has to say, but for refusals, which the footnotes explain, and separation, which stands beside its odds
+    ratio: first what it says of every factor; what it says of one is held back with the smallest count behind it."""
     said = {
-        factor: [part for part in (line["note"] or "").split("; ") if part and not part.startswith(REFUSED)]
+        factor: [part for part in (line["note"] or "").split("; ") if part not in SAID_BESIDE]
         for factor, line in estimates
         if not (line["note"] or "").startswith(REFUSED)
     }

@@ -35,6 +35,7 @@ def validation(results: Validated) -> Table:
         "Optimism: bootstrap, the whole modelling repeated in each resample (missing data imputed once in each, where the "
         "model imputes). The limits of a corrected c-statistic or slope are the apparent ones moved by the optimism.",
         *(["Resamples: below 500, so that the corrected values are rough."] if few else []),
+        f"Methods: {'; '.join(map(_method, judged))}.",
         f"Without the optimism's correction a model looks too good in its own patients. {DELONG} In other cohorts the "
         "model is applied as it stands, its intercept too; patients with a missing factor are left out.",
     ]
@@ -81,6 +82,12 @@ def decision_curve(results: Validated) -> Table:
     ]
     title = f"Net benefit in patients the model has not seen{f' ({EXPLORATORY})' if above else ''}"
     return Table("decision_curve", title, as_cells(cells), results.footnotes(*notes, exploratory=above))
+
+
+def _method(one: Judged) -> str:
+    """By what its risks are estimated."""
+    method = one.facts.get("method", "not fitted")
+    return f"{one.title}, {one.cohort}: {'firth, the intercept corrected (flic)' if method == 'firth' else method}"
 
 
 def _section(one: Judged) -> list[Cell]:

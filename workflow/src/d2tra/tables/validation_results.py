@@ -13,7 +13,7 @@ from d2tra.definitions import Definition
 from d2tra.models import ModelPlan
 from d2tra.risk_factor_plan import Plan
 from d2tra.tables.model_rows import EXPLAINED, EXPLORATORY
-from d2tra.tables.results import SYNTHETIC
+from d2tra.tables.results import CIRCULAR, CIRCULAR_FACTORS, SYNTHETIC
 
 MEMBER = ["site", "patient_id"]
 
@@ -72,11 +72,11 @@ class Validated:
 
     def footnotes(self, *own: str, exploratory: bool = False) -> tuple[str, ...]:
         """Returns a table's own footnotes, then those that every table here has."""
+        factors = [factor.name for model in self.models.values() for factor in model.modelled]
+        circular = any(name.startswith(CIRCULAR_FACTORS) for name in factors)
         outcome = f"Outcome: {self.definition.title} ({self.definition.name})."
-        return (
-            *(*own, *([EXPLAINED] if exploratory else []), outcome),
-            *([SYNTHETIC] if self.synthetic else []),
-        )
+        general = [*([CIRCULAR] if circular else []), outcome, *([SYNTHETIC] if self.synthetic else [])]
+        return (*own, *([EXPLAINED] if exploratory else []), *general)
 
 
 def smallest_of(*counts: int) -> int | None:

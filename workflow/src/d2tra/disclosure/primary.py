@@ -1,4 +1,4 @@
-"""What may leave the department: cells in, released cells out. Primary suppression and rounding."""
+"""Cells in, released cells out: small counts suppressed, the others rounded, each cell looked at alone."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from d2tra.errors import StudyError, nearest
 from d2tra.estimates import wilson_high, wilson_low
 
 SUPPRESSED = "suppressed"
+NUMBERS = ("n", "total", "estimate", "low", "high")
 
 
 class Profile(Closed):
@@ -24,6 +25,11 @@ class Profile(Closed):
     rounding: Literal["none", "nearest", "midpoint"]
     base: int = Field(default=1, ge=1)
     source: str
+
+    @property
+    def small_up_to(self) -> int:
+        """The largest count that must not be known exactly: where nothing is suppressed, what is rounded to one number."""
+        return max(self.suppress_up_to, self.base if self.rounding != "none" else 0)
 
     def in_words(self) -> str:
         """Returns what the profile does, for footnotes."""
@@ -56,21 +62,14 @@ def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
 
     A cell is suppressed (numbers and text null, note "suppressed") if its count, the rest of its total, its total, or the
     smallest count hidden in it (`smallest`: of an odds ratio's table against the outcome) is 1..suppress_up_to.
-    Remaining counts are rounded; percentages and Wilson intervals are recomputed from the rounded counts;
+    Numbers other than counts and proportions are held back up to `small_up_to`. Remaining counts are rounded; percentages and Wilson intervals are recomputed from the rounded counts;
     estimates are rounded to 2 decimals (p-values to 3) where anything is suppressed or rounded at all.
     """
     if not profile.suppress_up_to and profile.rounding == "none":
         return cells.with_columns(smallest=pl.lit(None, pl.Int64))
-    cells = _coarsened(cells, max(profile.suppress_up_to + 1, profile.base))
+    cells = coarsened(cells, profile)
+    hidden = gives_away(cells, profile)
     share = pl.col("kind") == "proportion"
-    gives_away = pl.any_horizontal(
-        _is_small(pl.col("n"), profile),
-        _is_small(pl.col("total"), profile),
-        _is_small(pl.col("smallest"), profile),
-        share & _is_small(pl.col("total") - pl.col("n"), profile),
-    )
-    hidden = cells.select(gives_away.fill_null(False)).to_series()
-    numbers = ("n", "total", "estimate", "low", "high")
     released = cells.with_columns(
         n=_rounded_count(pl.col("n"), profile),
         total=_rounded_count(pl.col("total"), profile),
@@ -89,17 +88,41 @@ def disclose(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     )
     # A total of 0 after rounding gives 0/0: nothing to show, not "not a number".
     tidy = released.with_columns(pl.col("estimate", "low", "high").fill_nan(None))
-    return tidy.with_columns(
-        *[pl.when(hidden).then(None).otherwise(pl.col(name)).alias(name) for name in numbers],
+    return emptied(tidy, hidden).with_columns(smallest=pl.lit(None, pl.Int64))
+
+
+def gives_away(cells: pl.DataFrame, profile: Profile) -> pl.Series:
+    """Returns for each cell whether it says, alone, how many patients a small group has."""
+    counted = pl.col("kind").is_in(["count", "proportion"])
+    limit = pl.when(counted).then(profile.suppress_up_to).otherwise(profile.small_up_to)
+    rest = pl.when(pl.col("kind") == "proportion").then(pl.col("total") - pl.col("n"))
+    small = [
+        count.is_between(1, limit) for count in (pl.col("n"), pl.col("total"), pl.col("smallest"), rest)
+    ]
+    return cells.select(pl.any_horizontal(small).fill_null(False)).to_series()
+
+
+def emptied(cells: pl.DataFrame, hidden: pl.Series) -> pl.DataFrame:
+    """Returns the cells, those `hidden` without numbers and text and with the note "suppressed"."""
+    return cells.with_columns(
+        *[pl.when(~hidden).then(pl.col(name)).alias(name) for name in NUMBERS],
         text=pl.when(~hidden).then("text"),
         note=pl.when(hidden).then(pl.lit(SUPPRESSED)).otherwise(pl.col("note")),
-        smallest=pl.lit(None, pl.Int64),
     )
 
 
-def _coarsened(cells: pl.DataFrame, fewest: int) -> pl.DataFrame:
-    """The cells with the steps of each curve taken together until they hold so many events. What is read off a curve
-    closes the steps above it, and stays as it is; where too few came since the last one it is held back."""
+def released_range(n: int, profile: Profile) -> tuple[int, int]:
+    """Returns the least and the largest count that the profile shows as n."""
+    if profile.rounding == "none" or n == 0:
+        return n, n
+    above = profile.base // 2 if profile.rounding == "midpoint" else (profile.base - 1) // 2
+    return max(n + above - profile.base + 1, profile.suppress_up_to + 1), n + above
+
+
+def coarsened(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
+    """Returns the cells with the steps of each curve taken together until they hold enough events. What is read off a
+    curve closes the steps above it, and stays as it is; where too few came since the last one it is held back."""
+    fewest = max(profile.suppress_up_to + 1, profile.base)
     kept: list[dict[str, Any]] = []
     waiting: dict[str, list[dict[str, Any]]] = {}
     for cell in cells.iter_rows(named=True):
@@ -131,10 +154,6 @@ def _taken_together(steps: list[dict[str, Any]], fewest: int) -> list[dict[str, 
     if n and taken:
         taken[-1] = {**steps[-1], "n": taken[-1]["n"] + n}
     return taken
-
-
-def _is_small(count: pl.Expr, profile: Profile) -> pl.Expr:
-    return count.is_between(1, profile.suppress_up_to)
 
 
 def _rounded_count(count: pl.Expr, profile: Profile) -> pl.Expr:
