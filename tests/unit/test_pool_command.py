@@ -12,8 +12,11 @@ from d2tra.centres.pool import pool_counts_of, pool_estimates_of, questions
 from d2tra.centres.share import read_shares, seal
 from d2tra.config import Cohort, Study
 from d2tra.disclosure import load_profile
+from d2tra.figures.across_centres import draw
+from d2tra.figures.style import load_style
 from d2tra.models import ModelPlan, fit_logistic
 from d2tra.pooling import meta_analyse, pool_jointly
+from d2tra.tables.cells import as_cells, text_cell
 from five_centres import CENTRES, analysis_set
 
 FACTORS = ["seropositive", "obesity", "disease_duration", "smoking"]
@@ -200,6 +203,22 @@ def test_the_command_writes_tables_and_forest_plots_the_same_every_time(shares, 
     drawn = (folders[0] / "all_full_forest.svg").read_text()
     assert "exploratory" in drawn
     assert "NOBODY" not in page + drawn
+
+
+def test_what_is_held_back_has_no_line_in_the_forest_plot_but_a_row_in_the_table():
+    estimate = {"kind": "estimate", "estimate": 2.0, "low": 1.0, "high": 4.0}
+    cells = as_cells([
+        {"row": "Obesity", "level": "oslo", "column": "OR", **estimate},
+        text_cell("Obesity", "OR", "held back", "leeds"),
+        {"row": "Obesity", "level": "Together", "column": "OR", **estimate},
+        text_cell("Obesity", "PI", "0.50–8.00", "Together", low=0.5, high=8.0),
+        text_cell("Smoking", "OR", "held back", "oslo"),
+    ])  # fmt: skip
+    axes = draw(cells, load_style(), "OR", "PI", {"Together": "main"}).axes[0]
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["Obesity", "oslo", "Together"]
+    assert len(axes.patches) == 1
+    assert axes.patches[0].get_xy()[:, 0].tolist()[:4] == [1.0, 2.0, 4.0, 2.0]
+    assert [0.5, 8.0] in [list(line.get_xdata()) for line in axes.lines]
 
 
 def test_a_folder_that_holds_something_else_is_left_alone(shares, tmp_path, capsys):

@@ -85,7 +85,9 @@ def test_the_grid_is_made_for_every_cohort_or_for_those_named(model_file):
         ({"model": "risk_factor"}, "did you mean 'risk_factors'"),
     ],
 )
-def test_a_choice_that_does_not_exist_is_named_with_the_nearest_before_anything_runs(model_file, grid, message):
+def test_a_choice_that_does_not_exist_is_named_with_the_nearest_before_anything_runs(
+    model_file, grid, message
+):
     study = study_of(model_file)
     with pytest.raises(StudyError, match=message):
         grid_files(study.model_copy(update={"sensitivity": study.sensitivity.model_copy(update=grid)}))
@@ -97,7 +99,9 @@ def test_a_plan_for_missing_data_is_one_that_a_model_can_have(model_file):
 
 
 def test_the_grid_depends_on_its_model_and_on_the_other_failure_rules(model_file):
-    files = grid_files(study_of(model_file, failure_rules=["primary", "recorded_failures", "recorded_failures"]))
+    files = grid_files(
+        study_of(model_file, failure_rules=["primary", "recorded_failures", "recorded_failures"])
+    )
     assert files[0] == model_file
     assert [file.rpartition("/")[2] for file in files[1:]] == ["recorded_failures.yaml"]
 

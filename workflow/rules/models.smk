@@ -69,6 +69,12 @@ def models_before(wildcards):
     )
 
 
+def sets_before(wildcards):
+    """The analysis sets of the same cohorts, in their order."""
+    before = COHORTS[: COHORTS.index(wildcards.cohort)]
+    return expand(f"results/{STUDY.name}/private/cohorts/{{name}}/analysis_set.parquet", name=before)
+
+
 rule describe:
     """Count, with intervals, everything that the tables and figures show."""
     input:
@@ -76,9 +82,12 @@ rule describe:
         models=expand("<private>/cohorts/{{cohort}}/models/{name}", name=MODEL_FILES),
         members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
         earlier=models_before,
+        earlier_sets=sets_before,
         policies=of_every_site("policies.parquet"),
         sequences=of_every_site("sequence.parquet"),
-        files=[*LABEL_FILES, *FACTOR_FILES, *([STUDY.published] if STUDY.published else [])],
+        accounting=of_every_site("accounting.csv"),
+        quality=of_every_site("quality.csv"),
+        files=[*LABEL_FILES, *FACTOR_FILES, *([STUDY.published] if STUDY.published else []), settings.setting_path("nice")],
         study=STUDY_FILE,
         code=code("describe"),
     output:

@@ -8,7 +8,7 @@ gives   <private>/protocol.json    each of these files with its hash, and one ha
 from d2tra.provenance import protocol, refuse_changed_protocol
 
 CODELISTS = ("dmards", "mechanisms", "drug_words", "concepts", "availability")
-SETTINGS = ("exposure", "scores", "risk_factors", "biomarkers", "quality")
+SETTINGS = ("exposure", "scores", "risk_factors", "biomarkers", "quality", "nice")
 PROTOCOL_FILES = [
     *(*DEFINITIONS, *MODELS.values(), *GRID_FILES),
     *(*map(settings.codelist, CODELISTS), *map(settings.setting_path, SETTINGS)),

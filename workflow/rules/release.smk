@@ -53,6 +53,7 @@ rule seal_release:
     """Write the manifest: what was released, from which protocol, inputs and software."""
     input:
         reports=expand("<results>/{{place}}/{{profile}}/{cohort}/report.html", cohort=COHORTS),
+        documents=expand("<results>/{{place}}/{{profile}}/{name}", name=DOCUMENTS),
         shares=expand("<results>/{{place}}/{{profile}}/share/{site}.json", site=SITES),
         protocol="<private>/protocol.json",
         raw=[path for paths in RAW_FILES.values() for path in paths],

@@ -22,7 +22,10 @@ if __name__ == "__main__":
         models=read_fits(models, study.model_names),
         facts=read_facts(models, study.model_names),
         earlier={name: read_fits(folder, study.model_names) for name, folder in earlier.items()},
+        earlier_sets={Path(file).parent.name: io.read(file) for file in given.earlier_sets},
         sequence=io.read_sites(study.site_names, given.sequences),
+        accounting=io.read_sites(study.site_names, given.accounting),
+        quality=io.read_sites(study.site_names, given.quality),
         synthetic=snakemake.params.synthetic,
     )
     write_tables(results.tables, snakemake.output.tables)

@@ -101,6 +101,7 @@ class Study(Closed):
     figures: list[str] | Literal["all"] = "all"
     published: str | None = None
     release: list[str] = ["local_audit"]
+    conference: str = "bsr"
     if_criterion_3_unrecorded: Policy = "unknown"
     baseline: Baseline = "first_bts"
     severity_score: list[str] = ["das28_esr", "das28_crp"]

@@ -123,8 +123,13 @@ def manifest(
         "protocol_sha256": protocol["protocol_sha256"],
         "protocol": protocol["files"],
         "raw_sha256": {Path(path).name: _sha256(Path(path)) for path in sorted(raw)},
-        "software": {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE},
+        "software": software(),
     }
+
+
+def software() -> dict[str, str]:
+    """Returns package → version, of Python and the packages that make numbers."""
+    return {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE}
 
 
 def _sha256(path: Path) -> str:

@@ -151,9 +151,10 @@ def _read_drugs(table: str, column: str, kinds: list[str] | None) -> tuple[Read,
 def _read_nearest(spec: Nearest) -> tuple[Read, ...]:
     if spec.table == "treatments":
         return _read_drugs(spec.table, spec.column, spec.kinds)
+    columns = [spec.column, *([spec.minus] if spec.minus else [])]
     if spec.at == "first_bts_date":  # however long before baseline that was
-        return (*read_starts(BTS_KINDS), *read_visits([spec.column]))
-    return read_visits([spec.column, *([spec.minus] if spec.minus else [])], spec.within_days)
+        return (*read_starts(BTS_KINDS), *read_visits(columns))
+    return read_visits(columns, spec.within_days)
 
 
 # way of an origin → what it looks at; the ways that are missing look at nothing but their parents

@@ -44,7 +44,8 @@ def pool_files(paths: Sequence[Path], folder: Path) -> str:
     shown = [*tables, prevalence_table(files, counts)]
     contents = {POOLED_FILE: pooled, "counts.csv": counts, **table_files(shown, profile, files[0].synthetic)}
     for table in tables:
-        contents |= _drawn(table, files)
+        if not table.cells.filter(kind="estimate").is_empty():
+            contents |= _drawn(table, files)
     io.write_folder(contents, folder)
     several = pooled.filter(pooling="reml")
     n_pooled = several.filter(pl.col("estimate").is_not_null()).height
@@ -132,9 +133,15 @@ def _strictest_place(files: Sequence[ShareFile]) -> Profile:
 
 def _drawn(table: Table, files: Sequence[ShareFile]) -> dict[str, Any]:
     style, synthetic = load_style(), files[0].synthetic
-    said = [table.title, files[0].primary, *(["synthetic data"] if synthetic else [])]
+    profiles = ", ".join(dict.fromkeys(file.profile for file in files))
+    said = [
+        f"Outcome {files[0].primary}",
+        f"disclosure control: {profiles}",
+        *(["synthetic data"] if synthetic else []),
+    ]
+    footer = f"{table.title}\n{' · '.join(said)}"
     if table.cells["text"].str.contains("exploratory").any():
-        said.append("exploratory: more parameters than a centre's data can bear")
+        footer += "\nexploratory: more parameters than the data of a centre can bear"
     with mpl.rc_context(style.settings()):
         figure = draw(
             table.cells.filter(~pl.col("level").is_in([POOLED_ROWS["dl"], POOLED_ROWS["joint"]])),
@@ -143,5 +150,5 @@ def _drawn(table: Table, files: Sequence[ShareFile]) -> dict[str, Any]:
             PREDICTION,
             DIAMONDS,
         )
-        mark(figure, style, " · ".join(said), "SYNTHETIC DATA" if synthetic else None)
+        mark(figure, style, footer, "SYNTHETIC DATA" if synthetic else None)
     return {f"{table.name}_forest.{ending}": content for ending, content in render(figure, style).items()}

@@ -119,6 +119,16 @@ def released_range(n: int, profile: Profile) -> tuple[int, int]:
     return max(n + above - profile.base + 1, profile.suppress_up_to + 1), n + above
 
 
+def rounded(n: int, profile: Profile) -> int:
+    """Returns a count that is not suppressed as the profile shows it."""
+    if profile.rounding == "none" or n == 0:
+        return n
+    shift = profile.base // 2
+    if profile.rounding == "nearest":
+        return (n + shift) // profile.base * profile.base
+    return -(-n // profile.base) * profile.base - shift
+
+
 def coarsened(cells: pl.DataFrame, profile: Profile) -> pl.DataFrame:
     """Returns the cells with the steps of each curve taken together until they hold enough events. What is read off a
     curve closes the steps above it, and stays as it is; where too few came since the last one it is held back."""

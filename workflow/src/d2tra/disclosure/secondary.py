@@ -17,25 +17,20 @@ import numpy as np
 import polars as pl
 
 from d2tra.disclosure.feasible import Cell, Found, Worlds, find_world
-from d2tra.disclosure.primary import Profile, coarsened, disclose, emptied, gives_away, released_range
-from d2tra.disclosure.relations import NOT_ASSESSABLE, NOT_MET, Bound, Place, Shown, bind
+from d2tra.disclosure.primary import SUPPRESSED, Profile, coarsened, disclose, emptied, gives_away, released_range, rounded, rounded
+from d2tra.disclosure.ledger import PLACE, Remembered, place_of, remembered
+from d2tra.disclosure.relations import NOT_ASSESSABLE, NOT_MET, Bound, Name, Place, Shown, bind
 from d2tra.tables import Table
 
-HELD_BACK = {
-    "cohort": pl.String,
-    "table": pl.String,
-    "row": pl.String,
-    "level": pl.String,
-    "column": pl.String,
-    "why": pl.String,
-}
+HELD_BACK: dict[str, type[pl.DataType]] = dict.fromkeys((*PLACE, "why"), pl.String)
+Rows = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]  # cohort and table → its cells
+Changes = list[tuple[Name, int, int]]  # a count, and how far from the exact one it may be
 SMALL = "small count"
 CHANGED = "its difference from an earlier release is a small count"
 SUBTRACTED = "with it could be worked out: {}"
 LOST = "can be worked out from what was released before"
 UNPRINTED = ("median_iqr", "mean_sd")  # their n stands in no printed table: it alone is held back
-STEPS_AROUND = 4
-KEY = ("cohort", "table", "row", "level", "column")
+STEPS_AROUND, MANY_SUMS = 4, 12  # the size of a group is in many sums: a world near by leaves it as it is
 
 
 @dataclass(frozen=True)
@@ -55,7 +50,6 @@ class _Gate:
     high: np.ndarray
     targets: dict[int, tuple[int, int]]
     cells: dict[Place, Cell]
-    around: dict[int, set[int]] = field(default_factory=dict)
     safe: set[int] = field(default_factory=set)
     why: dict[Place, int] = field(default_factory=dict)
     lost: list[int] = field(default_factory=list)
@@ -81,22 +75,24 @@ def release_tables(
         cohort: _exact(tables, profile)
     }
     bound = bind(exact, members)
+    before = remembered(ledger)
     primary = {
         Place(cohort, table.name, index): SMALL
         for table in exact[cohort]
         for index, hidden in enumerate(gives_away(table.cells, profile))
         if hidden
     }
-    changed = _changed(bound, exact[cohort], cohort, profile, ledger)
+    rows = {(c, table.name): table.cells.rows(named=True) for c in exact for table in exact[c]}
+    changed = _changes(bound, rows, cohort, profile, before)
     primary |= {place: CHANGED for place in changed if place not in primary}
-    gate = _gate(bound, exact, cohort, profile, primary, earlier, ledger, changed)
+    known = _known_for_good(bound, rows, earlier, before, profile)
+    gate = _gate(bound, rows, cohort, profile, primary, known, changed)
     _make_safe(gate)
-    reasons = primary | {place: _named(gate, bound, target) for place, target in gate.why.items()}
-    shown = [
-        table.with_cells(_without(disclose(table.cells, profile), cohort, table.name, reasons))
-        for table in exact[cohort]
-    ]
-    return shown, _held_back(exact[cohort], cohort, reasons, [_name(gate, bound, t) for t in gate.lost])
+    names = {gate.worlds.place[name]: name for name in reversed(bound.values)}
+    words = {target: " | ".join(part or "" for part in names[target]) for target in gate.targets}
+    reasons = primary | {place: SUBTRACTED.format(words[target]) for place, target in gate.why.items()}
+    shown = [table.with_cells(_let_out(table, cohort, profile, reasons)) for table in exact[cohort]]
+    return shown, _held_back(rows, reasons, [words[target] for target in gate.lost])
 
 
 def _exact(tables: Sequence[Table], profile: Profile) -> list[Table]:
@@ -105,13 +101,12 @@ def _exact(tables: Sequence[Table], profile: Profile) -> list[Table]:
 
 def _gate(
     bound: Bound,
-    exact: Mapping[str, Sequence[Table]],
+    rows: Rows,
     cohort: str,
     profile: Profile,
     primary: Collection[Place],
-    earlier: Mapping[str, Released],
-    ledger: pl.DataFrame,
-    changed: Mapping[Place, list[tuple[int, int, int]]],
+    known: Iterable[Shown],
+    changed: Mapping[Place, Changes],
 ) -> _Gate:
     worlds = Worlds(bound)
     reach = 3 * (profile.small_up_to + profile.base)
@@ -122,22 +117,84 @@ def _gate(
         if 1 <= value <= profile.small_up_to:
             targets[place] = (1 - value, profile.small_up_to - value)
             low[place], high[place] = targets[place]
-    for shown in bound.shown:
-        for known in _known_for_good(shown, earlier, ledger, exact[shown.place.cohort]):
-            for place, (least, most) in _ranges(known, worlds, profile).items():
-                low[place], high[place] = max(low[place], least), min(high[place], most)
-    for place in changed:
-        for index, least, most in changed[place]:
-            here = worlds.place[_shown_at(bound, place).counts[index]]
-            targets.setdefault(here, (least, most))
-    kinds = {table.name: table.cells.rows(named=True) for table in exact[cohort]}
+    for shown in known:
+        for place, (least, most) in _ranges(shown, worlds, profile).items():
+            low[place], high[place] = max(low[place], least), min(high[place], most)
+    for changes in changed.values():
+        for name, least, most in changes:
+            targets.setdefault(worlds.place[name], (least, most))
     cells = {
-        shown.place: Cell(_cost(kinds[shown.place.table][shown.place.index], rank), ranges)
+        shown.place: Cell(_cost(rows[shown.place[:2]][shown.place.index], rank), _ranges(shown, worlds, profile))
         for rank, shown in enumerate(bound.shown)
         if shown.place.cohort == cohort and shown.place not in primary
-        if (ranges := _ranges(shown, worlds, profile))
     }
     return _Gate(worlds, low, high, targets, cells)
+
+
+def _known_for_good(
+    bound: Bound, rows: Rows, earlier: Mapping[str, Released], before: Remembered, profile: Profile
+) -> list[Shown]:
+    """What other cohorts' tables show, and what earlier releases showed if it is still as they showed it."""
+    let_out = {
+        (cohort, table.name): table.cells.rows(named=True)
+        for cohort, one in earlier.items()
+        for table in one.shown
+    }
+    known = []
+    for shown in bound.shown:
+        cell, other = rows[shown.place[:2]][shown.place.index], let_out.get(shown.place[:2])
+        if other is not None:
+            is_known = other[shown.place.index]["note"] != SUPPRESSED and (
+                not shown.counts or other[shown.place.index]["n"] is not None
+            )
+        else:
+            is_known = any(
+                _is_same(cell, old, profile) for old in before.get(place_of(cell, *shown.place[:2]), ())
+            )
+        known += [shown] if is_known else []
+    return known
+
+
+def _is_same(cell: Mapping[str, Any], old: Mapping[str, Any], profile: Profile) -> bool:
+    if cell["n"] is None:
+        return cell["estimate"] is not None and round(cell["estimate"], 2) == old["estimate"]
+    counts = [None if cell[name] is None else rounded(cell[name], profile) for name in ("n", "total")]
+    return counts == [old["n"], old["total"]]
+
+
+def _changes(
+    bound: Bound, rows: Rows, cohort: str, profile: Profile, before: Remembered
+) -> dict[Place, Changes]:
+    """Counts that differ by a small number from what an earlier release showed exactly. Rounded ones leave several
+    differences possible."""
+    found: dict[Place, Changes] = {}
+    for shown in bound.shown if profile.rounding == "none" else ():
+        cell = rows[shown.place[:2]][shown.place.index]
+        for old in before.get(place_of(cell, *shown.place[:2]), ()) if shown.place.cohort == cohort else ():
+            for name, was in zip(shown.counts, (old["n"], old["total"]), strict=False):
+                gap = bound.values[name] - was if was is not None else 0
+                if 1 <= abs(gap) <= profile.small_up_to:
+                    others = (1 - gap, profile.small_up_to - gap)
+                    others = others if gap > 0 else (-profile.small_up_to - gap, -1 - gap)
+                    found.setdefault(shown.place, []).append((name, *others))
+    return found
+
+
+def _let_out(table: Table, cohort: str, profile: Profile, reasons: Collection[Place]) -> pl.DataFrame:
+    held = pl.Series(
+        [Place(cohort, table.name, index) in reasons for index in range(table.cells.height)], dtype=pl.Boolean
+    )
+    cells = disclose(table.cells, profile)
+    unprinted = held & cells["kind"].is_in(UNPRINTED) & (cells["note"].fill_null("") != SUPPRESSED)
+    return emptied(cells, held & ~unprinted).with_columns(n=pl.when(~unprinted).then("n"))
+
+
+def _held_back(rows: Rows, reasons: Mapping[Place, str], lost: Iterable[str]) -> pl.DataFrame:
+    found = [
+        {**place_of(rows[place[:2]][place.index], *place[:2])._asdict(), "why": why}
+        for place, why in sorted(reasons.items())
+    ]
+    return pl.DataFrame(found + [{"row": name, "why": LOST} for name in lost], schema=HELD_BACK)
 
 
 def _ranges(shown: Shown, worlds: Worlds, profile: Profile) -> dict[int, tuple[int, int]]:
@@ -146,7 +203,7 @@ def _ranges(shown: Shown, worlds: Worlds, profile: Profile) -> dict[int, tuple[i
     for name in shown.counts[:2]:  # the rest is what these leave
         place = worlds.place[name]
         value = int(worlds.truth[place])
-        least, most = released_range(profile.rounded(value), profile)
+        least, most = released_range(rounded(value, profile), profile)
         found[place] = (least - value, most - value)
     return found | {worlds.place[name]: (0, 0) for name in shown.exactly}
 
@@ -238,13 +295,12 @@ def _neighbours(worlds: Worlds, start: int, steps: int | None) -> set[int]:
     for number, terms in enumerate(worlds.sums):
         for place, _ in terms:
             beside[place].append(number)
+    hubs = {place for place, sums in beside.items() if len(sums) > MANY_SUMS} - {start}
     reached = edge = {start}
     for _ in range(steps):
         sums = {number for place in edge for number in beside[place]}
-        edge = {place for number in sums for place, _ in worlds.sums[number]} - reached
+        edge = {place for number in sums for place, _ in worlds.sums[number]} - reached - hubs
         reached = reached | edge
     return reached
 
 
-def _key(cell: Mapping[str, Any], cohort: str, table: str) -> tuple[Any, ...]:
-    return (cohort, table, cell["row"], cell["level"], cell["column"])

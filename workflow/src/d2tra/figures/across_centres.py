@@ -20,36 +20,35 @@ HALF = 0.32  # of a line: half the height of a diamond
 def draw(
     cells: pl.DataFrame, style: Style, odds_ratio: str, prediction: str, pooled: dict[str, str]
 ) -> Figure:
-    """Returns the figure: per factor a line per centre, then a diamond per level named in `pooled` (level → colour); the
-    prediction interval is the thin line through its diamond.
+    """Returns the figure: per factor a line per centre with an estimate, then a diamond per level of `pooled` (→ colour).
 
-    `odds_ratio` and `prediction` are the columns of the cells that hold them.
+    `odds_ratio` and `prediction` are the columns of the cells that hold them; the prediction interval is the thin line
+    through its diamond. What is held back has no line; its row in the table says so.
     """
-    shown = cells.filter(pl.col("column") == odds_ratio)
+    shown = cells.filter(pl.col("column") == odds_ratio, pl.col("kind") == "estimate")
     expected = {
         (c["row"], c["level"]): c for c in cells.filter(pl.col("column") == prediction).iter_rows(named=True)
     }
     lines: list[tuple[str, dict[str, Any] | None]] = []
     for row in shown["row"].unique(maintain_order=True):
         lines.append((row, None))
-        lines += [(line["level"], line) for line in shown.filter(pl.col("row") == row).iter_rows(named=True)]
-    figure = style.figure("page", HEAD_MM + BODY_MM * max(len(lines), 1))
+        lines += [(cell["level"], cell) for cell in shown.filter(pl.col("row") == row).iter_rows(named=True)]
+    figure = style.figure("page", HEAD_MM + BODY_MM * len(lines))
     axes = figure.add_subplot()
     axes.set_xscale("log")
     axes.axvline(1, color=style.colours["grey"], lw=style.line_width_pt, ls=(0, (3, 3)))
-    for place, (_, held) in enumerate(lines):
-        if held is None:
+    for place, (level, line) in enumerate(lines):
+        if line is None:
             continue
-        cell, one = held, pl.DataFrame([held], schema=cells.schema)
-        colour = style.colours.get(pooled.get(cell["level"], ""), "")
-        if colour and cell["estimate"] is not None:
-            _draw_diamond(axes, cell, place, colour, expected.get((cell["row"], cell["level"])))
+        one = pl.DataFrame([line], schema=cells.schema)
+        if level in pooled:
+            _draw_diamond(axes, line, place, style.colours[pooled[level]], expected.get((line["row"], level)))
         else:
             draw_intervals(axes, one, [place], style.colours["ink"], "s")
         write_beside(axes, one, [place], style)
     label_rows(axes, [label for label, _ in lines], [float(place) for place in range(len(lines))])
-    for label, (_, held) in zip(axes.get_yticklabels(), lines, strict=True):
-        label.set_fontweight("bold" if held is None else "normal")
+    for label, (_, line) in zip(axes.get_yticklabels(), lines, strict=True):
+        label.set_fontweight("bold" if line is None else "normal")
     axes.set_xlim(*LIMITS)
     axes.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
     axes.xaxis.set_minor_locator(NullLocator())

@@ -7,9 +7,11 @@ from collections.abc import Callable
 from d2tra.errors import StudyError, nearest
 from d2tra.tables.agreement import agreement, definition_overlap
 from d2tra.tables.d2t_characteristics import d2t_characteristics
+from d2tra.tables.data_quality import data_quality, rows_accounted
 from d2tra.tables.drug_history import drug_history_by_severity
 from d2tra.tables.flow import selection_flow
 from d2tra.tables.missingness import missingness
+from d2tra.tables.nice_pathway import nice_pathway
 from d2tra.tables.odds_ratios import odds_ratios
 from d2tra.tables.odds_ratios_by_cohort import odds_ratios_by_cohort
 from d2tra.tables.persistence import persistence
@@ -19,6 +21,7 @@ from d2tra.tables.results import Results
 from d2tra.tables.risk_effects import risk_effects
 from d2tra.tables.table import OF_COHORT, Table, read_tables, write_tables
 from d2tra.tables.table_1 import table_1
+from d2tra.tables.table_1_by_cohort import table_1_by_cohort
 from d2tra.tables.time_to_d2t import time_to_d2t
 from d2tra.tables.treatment_sequence import treatment_sequence
 
@@ -27,6 +30,7 @@ TABLES: dict[str, Callable[[Results], Table]] = {
     for build in (
         selection_flow,
         table_1,
+        table_1_by_cohort,
         prevalence,
         prevalence_by_policy,
         prevalence_by_cohort,
@@ -34,6 +38,7 @@ TABLES: dict[str, Callable[[Results], Table]] = {
         definition_overlap,
         d2t_characteristics,
         drug_history_by_severity,
+        nice_pathway,
         treatment_sequence,
         time_to_d2t,
         persistence,
@@ -43,6 +48,8 @@ TABLES: dict[str, Callable[[Results], Table]] = {
         reproduction,
         other_readings,
         missingness,
+        rows_accounted,
+        data_quality,
     )
 }
 

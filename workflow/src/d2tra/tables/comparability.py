@@ -11,14 +11,12 @@ from d2tra.models.logistic import read_outcome
 from d2tra.models.plan import Factor
 from d2tra.models.power import expect_odds_ratio
 from d2tra.tables.cells import Cell, as_cells, count_cell, proportion_cell, text_cell, value_cell
-from d2tra.tables.comparison import smallest_count, standardised_difference
-from d2tra.tables.describe import describe, in_use, levels_shown, row_label
+from d2tra.tables.describe import describe_side_by_side, in_use, row_label
 from d2tra.tables.results import BASELINES, WILSON
 from d2tra.tables.table import Table
+from d2tra.tables.table_1_by_cohort import DIFFERENCE, MET
 from d2tra.tables.validation_results import Validated, smallest_of
 
-DIFFERENCE = "Standardised difference"
-MET = "Met the primary definition"
 STATED, EXPECTED, POWER = "Stated odds ratio", "Expected 95 % interval", "Power at 5 %, %"
 EXPOSED, EVENTS, SOURCE = "Have the factor / patients", "Met / patients", "Stated in"
 
@@ -37,15 +35,12 @@ def comparability(results: Validated) -> Table:
         if groups
         else []
     )
+    columns = {
+        DIFFERENCE if len(results.others) == 1 else f"{DIFFERENCE}: {other}": (results.first, other)
+        for other in results.others
+    }
     for row in rows:
-        cells += describe(row, groups)
-        level = next(iter(levels_shown(row, groups)), None)
-        for other in results.others:
-            pair = (groups[results.first][row.name], groups[other][row.name], row)
-            column = DIFFERENCE if len(results.others) == 1 else f"{DIFFERENCE}: {other}"
-            place: dict[str, Any] = {"level": level, "smallest": smallest_count(*pair)}
-            gap = standardised_difference(*pair)
-            cells.append(value_cell("number", row_label(row), column, gap, **place))
+        cells += describe_side_by_side(row, groups, columns)
     notes = [
         WILSON,
         f"Standardised difference: {results.first} v the other cohort; from 0.1 on it is worth naming (Austin 2009).",
@@ -94,7 +89,10 @@ def _expected(results: Validated, factor: Factor, cohort: str) -> list[Cell]:
     kept = kept.drop_nulls()
     n, n_events, is_yes_no = kept.height, int(kept["event"].sum()), members.schema[factor.name] == pl.Boolean
     n_exposed = int(kept["factor"].sum()) if is_yes_no else 0
-    hidden: dict[str, Any] = {"level": level, "smallest": smallest_of(n_events, n - n_events, n_exposed, n - n_exposed)}
+    hidden: dict[str, Any] = {
+        "level": level,
+        "smallest": smallest_of(n_events, n - n_events, n_exposed, n - n_exposed),
+    }
     cells = [
         value_cell("number", row, STATED, stated.value, level=level),
         *([proportion_cell(row, EXPOSED, n_exposed, n, level)] if is_yes_no else []),

@@ -38,15 +38,19 @@ def count_results(
     models: Mapping[str, pl.DataFrame],
     facts: Mapping[str, Any],
     earlier: Mapping[str, Mapping[str, pl.DataFrame]],
+    earlier_sets: Mapping[str, pl.DataFrame],
     sequence: pl.DataFrame,
+    accounting: pl.DataFrame,
+    quality: pl.DataFrame,
     synthetic: bool,
 ) -> Counted:
     """Returns every number of the cohort before disclosure control.
 
     `members`: cohort → its members (site, patient_id), for the table that sets the cohorts side by side.
     `policies`: site, patient_id, definition, criterion_3_policy, status. `models`: name → rows of models/<model>.csv;
-    `facts`: name → models/<model>_fit.json; `earlier`: cohort → models, of the cohorts before this one.
-    `sequence`: site and the columns of `d2tra.treatment.sequence`.
+    `facts`: name → models/<model>_fit.json; `earlier`: cohort → models, of the cohorts before this one; `earlier_sets`: their
+    analysis sets.
+    `sequence`: site and the columns of `d2tra.treatment.sequence`; `accounting`, `quality`: site and the columns of these files.
     """
     counted = {name: count_prevalence(frame, policies, study.definition_names) for name, frame in members.items()}
     published = load_published(study.published) if study.published else None
@@ -65,10 +69,13 @@ def count_results(
         model_titles={m.name: m.title or m.name for m in map(load_model, study.models)},
         facts=facts,
         earlier=earlier,
+        earlier_sets=earlier_sets,
         apart=cohorts_apart({name: members[name] for name in [*earlier, cohort]}),
         reproduction=reproduction,
         readings=readings,
         sequence=sequence,
+        accounting=accounting,
+        quality=quality,
         tests=tuple(study.cohort(cohort).tests),
         synthetic=synthetic,
     )

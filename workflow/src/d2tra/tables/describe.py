@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import polars as pl
 
 from d2tra.risk_factor_plan import Characteristic
 from d2tra.tables.cells import Cell, count_cell, proportion_cell, value_cell
+from d2tra.tables.comparison import smallest_count, standardised_difference
 from d2tra.tables.results import NOT_RECORDED
 
 
@@ -30,6 +32,22 @@ def describe(characteristic: Characteristic, groups: Mapping[str, pl.DataFrame])
     n_missing = {column: given.null_count() for column, given in values.items()}
     if any(n_missing.values()):
         cells += [count_cell(row, column, n, NOT_RECORDED) for column, n in n_missing.items()]
+    return cells
+
+
+def describe_side_by_side(
+    characteristic: Characteristic,
+    groups: Mapping[str, pl.DataFrame],
+    differences: Mapping[str, tuple[str, str]],
+) -> list[Cell]:
+    """Returns the cells of `describe`, then a standardised difference for each of `differences`: its column → two groups."""
+    cells = describe(characteristic, groups)
+    level = next(iter(levels_shown(characteristic, groups)), None)
+    for column, (first, second) in differences.items():
+        pair = (groups[first][characteristic.name], groups[second][characteristic.name], characteristic)
+        place: dict[str, Any] = {"level": level, "smallest": smallest_count(*pair)}
+        gap = standardised_difference(*pair)
+        cells.append(value_cell("number", row_label(characteristic), column, gap, **place))
     return cells
 
 

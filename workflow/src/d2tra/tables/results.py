@@ -42,10 +42,12 @@ WILSON = "Percentages with Wilson 95 % confidence intervals."
 class Results:
     """One cohort's numbers. `models`: name → rows of models/<model>.csv; `model_titles`: name → column heading; `facts`:
     name → models/<model>_fit.json. `earlier`: cohort → models, of each cohort that the study names before this one;
+    `earlier_sets`: their analysis sets;
     `apart`: pairs of these cohorts (the earlier first) that have no patient in common.
 
     `prevalence`: of this cohort, see `d2tra.tables.prevalence`; `by_cohort`: of every cohort of the study. `tests`: those that the cohort declares for its descriptive tables.
-    `sequence`: site and the columns of `d2tra.treatment.sequence`, of every site.
+    `sequence`: site and the columns of `d2tra.treatment.sequence`, of every site. `accounting`, `quality`: site and the columns of
+    accounting.csv and quality.csv, of every site.
     """
 
     study: Study
@@ -60,10 +62,13 @@ class Results:
     model_titles: Mapping[str, str] = field(default_factory=dict)
     facts: Mapping[str, Any] = field(default_factory=dict)
     earlier: Mapping[str, Mapping[str, pl.DataFrame]] = field(default_factory=dict)
+    earlier_sets: Mapping[str, pl.DataFrame] = field(default_factory=dict)
     apart: tuple[tuple[str, str], ...] = ()
     reproduction: pl.DataFrame | None = None
     readings: pl.DataFrame | None = None
     sequence: pl.DataFrame | None = None
+    accounting: pl.DataFrame | None = None
+    quality: pl.DataFrame | None = None
     tests: tuple[Test, ...] = ()
     synthetic: bool = False
 

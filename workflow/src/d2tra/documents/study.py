@@ -1,0 +1,62 @@
+"""The documents of a whole study: slides, poster, abstracts, methods, data dictionary, checklist."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from d2tra.config import Study
+from d2tra.definitions import Definition
+from d2tra.disclosure import Profile
+from d2tra.documents.abstract import abstract_text, load_conference
+from d2tra.documents.contents import report_contents
+from d2tra.documents.dictionary import data_dictionary
+from d2tra.documents.methods import methods_text
+from d2tra.documents.number_gate import confirm_numbers
+from d2tra.documents.presentation import poster, slide_deck
+from d2tra.models import ModelPlan
+from d2tra.risk_factor_plan import load_plan
+from d2tra.tables import Table
+
+
+def study_documents(
+    study: Study,
+    sites: Sequence[str],
+    profile: Profile,
+    synthetic: bool,
+    tables: Mapping[str, Sequence[Table]],
+    pngs: Mapping[str, Mapping[str, bytes]],
+    definitions: Sequence[Definition],
+    models: Sequence[ModelPlan],
+    checklist: pl.DataFrame,
+    software: Mapping[str, str],
+) -> dict[str, Any]:
+    """Returns file name → content: slides.pptx, poster.pptx (of the last cohort, the widest), methods.md,
+    data_dictionary.csv, checklist_record.csv, and <cohort>/abstract.md of each cohort.
+
+    `tables`: cohort → its released tables; `pngs`: cohort → figure → png; `sites`: their titles. Raises StudyError where
+    the slides or the poster hold a number that no released cell supports.
+    """
+    plan, conference = load_plan(), load_conference(study.conference)
+    reports = {
+        cohort: report_contents(study, cohort, profile, synthetic, tables[cohort], pngs[cohort], definitions)
+        for cohort in study.cohort_names
+    }
+    widest = study.cohort_names[-1]
+    shown = {
+        "slides.pptx": slide_deck(reports, pngs),
+        "poster.pptx": poster(reports[widest], pngs[widest]),
+    }
+    confirm_numbers(shown, list(reports.values()))
+    return {
+        **shown,
+        **{
+            f"{cohort}/abstract.md": abstract_text(contents, tables[cohort], conference)
+            for cohort, contents in reports.items()
+        },
+        "methods.md": methods_text(study, sites, definitions, models, plan, profile, synthetic, software),
+        "data_dictionary.csv": data_dictionary(definitions, plan),
+        "checklist_record.csv": checklist,
+    }
