@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from d2tra import cli
 from d2tra.config import load_study
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
@@ -12,6 +13,7 @@ from d2tra.documents.abstract import TO_WRITE, abstract_text, load_conference
 from d2tra.documents.pasted import check_text
 from d2tra.errors import StudyError
 from d2tra.reproduction import load_published
+from d2tra.tables import write_tables
 from d2tra.tables.cells import as_cells, count_cell, proportion_cell, value_cell
 from d2tra.tables.table import Table
 
@@ -133,3 +135,48 @@ def test_digits_of_names_and_the_level_of_an_interval_are_no_numbers():
 
 def test_a_number_of_the_protocol_is_known():
     assert check_text("below 7.5 mg", [], known=["at least 7.5 mg/day"])["verdict"].to_list() == ["supported"]
+
+
+@pytest.fixture
+def released(tmp_path, monkeypatch):
+    """A study with released numbers of one cohort, in the folder of the command."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(
+        "title: T\nsites: [demo]\ncohorts: [{name: audit}]\ndefinitions: [eular_2021]\nseed: 1\n"
+        f"published: {ROOT / 'config/published/audit_2024.yaml'}\n"
+    )
+    numbers = tmp_path / "results/small/private/drafts/local_audit/audit/numbers"
+    write_tables([Table("prevalence", "Prevalence", COUNTED, ())], numbers)
+    return tmp_path
+
+
+def run(*arguments):
+    return cli.main(["check-numbers", *arguments, "--study", "small.yaml", "--cohort", "audit"])
+
+
+def test_the_command_lists_each_number_that_is_not_supported_and_fails(released, capsys):
+    (released / "pasted.txt").write_text(PRINTED)
+    assert run("pasted.txt") == 1
+    said = capsys.readouterr().err
+    assert "5 findings among 17 numbers" in said
+    assert "66 %: impossible" in said
+    assert "700000: unsupported" in said
+
+
+def test_the_command_passes_a_text_whose_numbers_are_all_released(released, capsys):
+    (released / "pasted.txt").write_text("12 of 95 (12.6 %) met.")
+    assert run("pasted.txt") == 0
+    assert "3 numbers, each supported" in capsys.readouterr().out
+
+
+def test_the_command_checks_length_and_headings_where_a_conference_is_named(released, capsys):
+    (released / "pasted.txt").write_text("## Results\n12 of 95 (12.6 %) met.")
+    assert run("pasted.txt", "--conference", "bsr") == 1
+    assert "the heading «Methods» is missing" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("file", ["nowhere.txt", "broken.txt"])
+def test_a_file_that_is_no_text_is_named_without_a_traceback(released, capsys, file):
+    (released / "broken.txt").write_bytes(b"\xff\xfe\x00")
+    assert run(file) == 1
+    assert f"{file}: not readable as UTF-8 text" in capsys.readouterr().err

@@ -177,6 +177,7 @@ def test_prevalence_is_the_sum_over_the_centres_that_released_it(shares, tmp_pat
     assert together["n_met"] == sum(io.read_json(path)["prevalence"][0]["n_met"] for path in paths[1:])
 
 
+@pytest.mark.slow
 def test_the_command_writes_tables_and_forest_plots_the_same_every_time(shares, tmp_path, capsys):
     """One of three files is internal, and so are the pages made of it."""
     files, folders = (

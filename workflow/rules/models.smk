@@ -87,6 +87,8 @@ rule describe:
         sequences=of_every_site("sequence.parquet"),
         accounting=of_every_site("accounting.csv"),
         quality=of_every_site("quality.csv"),
+        evidence=of_every_site("evidence.parquet"),
+        scores=of_every_site("scores.parquet"),
         files=[*LABEL_FILES, *FACTOR_FILES, *([STUDY.published] if STUDY.published else []), settings.setting_path("nice")],
         study=STUDY_FILE,
         code=code("describe"),

@@ -26,6 +26,8 @@ if __name__ == "__main__":
         sequence=io.read_sites(study.site_names, given.sequences),
         accounting=io.read_sites(study.site_names, given.accounting),
         quality=io.read_sites(study.site_names, given.quality),
+        evidence=io.read_sites(study.site_names, given.evidence),
+        scores=io.read_sites(study.site_names, given.scores),
         synthetic=snakemake.params.synthetic,
     )
     write_tables(results.tables, snakemake.output.tables)

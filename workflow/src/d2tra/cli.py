@@ -14,6 +14,7 @@ from d2tra import io
 from d2tra.centres.commands import answer_exact, pool_files, start_exact, step_exact
 from d2tra.config import Study, config_file, load_study, load_yaml
 from d2tra.definitions import why
+from d2tra.documents.commands import check_numbers
 from d2tra.errors import StudyError
 from d2tra.review.rounds import score_workbooks, write_review
 from d2tra.review.sampling import Sizes
@@ -32,6 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked.set_defaults(answer=lambda given: explain_patient(given.patient_id, given.study, given.definition))
     _add_review(verbs)
     _add_pool(verbs)
+    _add_check_numbers(verbs)
     wanted = parser.parse_args(arguments)
     try:
         print(wanted.answer(wanted))
@@ -108,6 +110,28 @@ def _add_pool(verbs: Any) -> None:
     step = steps.add_parser("step", help="coordinator: the next round, or the fit, from all answers")
     step.add_argument("folder", type=Path)
     step.set_defaults(answer=lambda given: step_exact(given.folder))
+
+
+def _add_check_numbers(verbs: Any) -> None:
+    checked = verbs.add_parser(
+        "check-numbers", help="is each number of a text (an abstract, say) one of the released numbers?"
+    )
+    checked.add_argument("file", type=Path, help="a text or Markdown file")
+    checked.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+    checked.add_argument("--cohort", required=True, help="name of a cohort of the study")
+    checked.add_argument("--profile", default="local_audit", help="release profile (local_audit)")
+    checked.add_argument(
+        "--conference", help="check length and headings too: a profile of config/conferences.yaml"
+    )
+    checked.set_defaults(
+        answer=lambda given: check_numbers(
+            given.file,
+            load_study(given.study or _default_study()),
+            given.cohort,
+            given.profile,
+            given.conference,
+        )
+    )
 
 
 def _count(text: str) -> int:

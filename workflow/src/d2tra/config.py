@@ -19,9 +19,7 @@ VALIDATION = "validation"  # the chapter of results that stands beside the cohor
 PROJECT = Path(__file__).resolve().parents[3]
 Policy = Literal["unknown", "assume_met", "global_above_50", "ignore"]
 Baseline = Literal["first_bts", "diagnosis", "index"]
-Share = Literal[
-    "aggregates", "exact_under_agreement"
-]  # what centres may exchange: see docs/across-centres.md
+Share = Literal["aggregates", "exact_under_agreement"]  # what may be exchanged: docs/across-centres.md
 Model = TypeVar("Model", bound="Closed")
 
 

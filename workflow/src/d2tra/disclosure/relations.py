@@ -154,7 +154,11 @@ def _counts_beside(cells: list[dict[str, Any]], names: list[Name], counted: Mapp
     references = {names[i][:3] for i, c in enumerate(cells) if REFERENCE in (c["text"] or "")}
 
     def beside(index: int) -> tuple[Name, ...]:
-        here = [i for i in rows[names[index][:2]] if i in counted and cells[i]["kind"] in ("count", "proportion")]
+        here = [
+            i
+            for i in rows[names[index][:2]]
+            if i in counted and cells[i]["kind"] in ("count", "proportion") and names[i][2] != NOT_RECORDED
+        ]
         of_groups = [i for i in here if names[i][3] in (MET, NOT_MET)]
         lines = [i for i in here if names[i][2] == names[index][2] or names[i][:3] in references]
         return tuple(dict.fromkeys(name for i in of_groups or lines for name in counted[i]))

@@ -223,7 +223,7 @@ def _cost(cell: Mapping[str, Any], rank: int) -> float:
 def _make_safe(gate: _Gate) -> None:
     _prove_together(gate)
     for target in gate.targets:
-        if target in gate.safe:
+        if target in gate.safe or _prove(gate, target):
             continue
         found = _cheapest(gate, target)
         if found is None:
@@ -234,28 +234,49 @@ def _make_safe(gate: _Gate) -> None:
             gate.why[place] = target
             del gate.cells[place]
         _mark_safe(gate, world)
-        if world.held_back:
-            _prove_together(gate)
+        _prove_together(gate)
 
 
-def _prove_together(gate: _Gate) -> None:
-    """Looks for worlds that move many counts at once, with nothing more held back."""
+def _as_shown(gate: _Gate) -> tuple[np.ndarray, np.ndarray]:
+    """How far each count may be from the exact one while every cell that is shown looks the same."""
     low, high = gate.low.copy(), gate.high.copy()
     for cell in gate.cells.values():
         for place, (least, most) in cell.ranges.items():
             low[place], high[place] = max(low[place], least), min(high[place], most)
+    return low, high
+
+
+def _prove_together(gate: _Gate) -> None:
+    """Looks for worlds that move many counts at once, with nothing more held back."""
+    low, high = _as_shown(gate)
     progress = True
     while progress and len(gate.safe) < len(gate.targets):
-        progress = False
+        before = len(gate.safe)
         for sign in (1, -1):
             wanted = np.zeros(len(low))
-            for target in gate.targets.keys() - gate.safe:
-                wanted[target] = sign
+            wanted[[target for target in gate.targets if target not in gate.safe]] = sign
             found = find_world(gate.worlds, low, high, [], wanted)
-            before = len(gate.safe)
             if found is not None:
                 _mark_safe(gate, found)
-            progress |= len(gate.safe) > before
+        progress = len(gate.safe) > before
+
+
+def _prove(gate: _Gate, target: int) -> bool:
+    """Whether the one count can be another number, with nothing more held back."""
+    for first, last in _sides(gate, target):
+        low, high = _as_shown(gate)
+        low[target], high[target] = max(low[target], first), min(high[target], last)
+        if low[target] <= high[target]:
+            found = find_world(gate.worlds, low, high, [], np.zeros(len(low)))
+            if found is not None:
+                _mark_safe(gate, found)
+                return True
+    return False
+
+
+def _sides(gate: _Gate, target: int) -> tuple[tuple[int, int], tuple[int, int]]:
+    least, most = gate.targets[target]
+    return (1, most), (least, -1)
 
 
 def _mark_safe(gate: _Gate, world: Found) -> None:
@@ -266,13 +287,12 @@ def _mark_safe(gate: _Gate, world: Found) -> None:
 
 def _cheapest(gate: _Gate, target: int) -> tuple[Found, list[Place]] | None:
     """The world in which the target is another number, for the least that must be held back; looked for near by first."""
-    least, most = gate.targets[target]
     for steps in (STEPS_AROUND, None):
         near = _neighbours(gate.worlds, target, steps)
         places = [place for place, cell in gate.cells.items() if not near.isdisjoint(cell.ranges)]
         cells = [gate.cells[place] for place in places]
         best: Found | None = None
-        for first, last in ((1, most), (least, -1)):
+        for first, last in _sides(gate, target):
             low, high = gate.low.copy(), gate.high.copy()
             low[target], high[target] = max(low[target], first), min(high[target], last)
             far = np.array([place not in near for place in range(len(low))])

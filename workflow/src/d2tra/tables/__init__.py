@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from d2tra.errors import StudyError, nearest
 from d2tra.tables.agreement import agreement, definition_overlap
+from d2tra.tables.cdai_v_das28_crp import cdai_v_das28_crp
+from d2tra.tables.criteria_overlap import criteria_overlap
 from d2tra.tables.d2t_characteristics import d2t_characteristics
+from d2tra.tables.das28_components import das28_components
 from d2tra.tables.data_quality import data_quality, rows_accounted
 from d2tra.tables.drug_history import drug_history_by_severity
 from d2tra.tables.flow import selection_flow
@@ -23,6 +26,7 @@ from d2tra.tables.table import OF_COHORT, Table, read_tables, write_tables
 from d2tra.tables.table_1 import table_1
 from d2tra.tables.table_1_by_cohort import table_1_by_cohort
 from d2tra.tables.time_to_d2t import time_to_d2t
+from d2tra.tables.treatment_flows import treatment_flows
 from d2tra.tables.treatment_sequence import treatment_sequence
 
 TABLES: dict[str, Callable[[Results], Table]] = {
@@ -36,10 +40,14 @@ TABLES: dict[str, Callable[[Results], Table]] = {
         prevalence_by_cohort,
         agreement,
         definition_overlap,
+        criteria_overlap,
         d2t_characteristics,
         drug_history_by_severity,
+        das28_components,
+        cdai_v_das28_crp,
         nice_pathway,
         treatment_sequence,
+        treatment_flows,
         time_to_d2t,
         persistence,
         odds_ratios,

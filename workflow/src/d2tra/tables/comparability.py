@@ -14,9 +14,10 @@ from d2tra.tables.cells import Cell, as_cells, count_cell, proportion_cell, text
 from d2tra.tables.describe import describe_side_by_side, in_use, row_label
 from d2tra.tables.results import BASELINES, WILSON
 from d2tra.tables.table import Table
-from d2tra.tables.table_1_by_cohort import DIFFERENCE, MET
+from d2tra.tables.table_1_by_cohort import DIFFERENCE
 from d2tra.tables.validation_results import Validated, smallest_of
 
+MET = "Met the primary definition"
 STATED, EXPECTED, POWER = "Stated odds ratio", "Expected 95 % interval", "Power at 5 %, %"
 EXPOSED, EVENTS, SOURCE = "Have the factor / patients", "Met / patients", "Stated in"
 

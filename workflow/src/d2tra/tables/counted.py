@@ -42,6 +42,8 @@ def count_results(
     sequence: pl.DataFrame,
     accounting: pl.DataFrame,
     quality: pl.DataFrame,
+    evidence: pl.DataFrame,
+    scores: pl.DataFrame,
     synthetic: bool,
 ) -> Counted:
     """Returns every number of the cohort before disclosure control.
@@ -50,7 +52,8 @@ def count_results(
     `policies`: site, patient_id, definition, criterion_3_policy, status. `models`: name → rows of models/<model>.csv;
     `facts`: name → models/<model>_fit.json; `earlier`: cohort → models, of the cohorts before this one; `earlier_sets`: their
     analysis sets.
-    `sequence`: site and the columns of `d2tra.treatment.sequence`; `accounting`, `quality`: site and the columns of these files.
+    `sequence`: site and the columns of `d2tra.treatment.sequence`; `accounting`, `quality`,
+    `evidence`, `scores`: site and the columns of these files.
     """
     counted = {name: count_prevalence(frame, policies, study.definition_names) for name, frame in members.items()}
     published = load_published(study.published) if study.published else None
@@ -76,6 +79,8 @@ def count_results(
         sequence=sequence,
         accounting=accounting,
         quality=quality,
+        evidence=evidence,
+        scores=scores,
         tests=tuple(study.cohort(cohort).tests),
         synthetic=synthetic,
     )

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from d2tra.tables.cells import Cell, as_cells, count_cell, proportion_cell, text_cell
+from d2tra.tables.cells import Cell, as_cells, count_cell, text_cell
 from d2tra.tables.results import SYNTHETIC, Results
 from d2tra.tables.table import Table
 
@@ -36,23 +36,17 @@ def rows_accounted(results: Results) -> Table:
 
 
 def data_quality(results: Results) -> Table:
-    """Returns how many rows each check of the extract concerns, a line per site, table, column and check; empty cells of a
-    column out of the table's valid rows. A column without any value is left out: the site does not have it."""
+    """Returns how many rows each check of the extract concerns, a line per site, table, column and check. A column without any value is left out: the site does not have it."""
     valid = {(row["site"], row["table"]): row["n_valid"] for row in _rows(results.accounting)}
     cells: list[Cell] = []
     for row in _rows(results.quality):
-        total = valid[row["site"], row["table"]]
-        if row["check"] == EMPTY_CELLS and row["n"] == total:
+        if row["check"] == EMPTY_CELLS and row["n"] == valid[row["site"], row["table"]]:
             continue
         place = (f"{row['table']}, {row['site']}", f"{row['column']}: {row['check'].replace('_', ' ')}")
         cells.append(text_cell(place[0], "Severity", row["severity"], level=place[1]))
-        cells.append(
-            proportion_cell(place[0], "Rows", row["n"], total, level=place[1])
-            if row["n"] <= total
-            else count_cell(place[0], "Rows", row["n"], level=place[1])
-        )
+        cells.append(count_cell(place[0], "Rows", row["n"], level=place[1]))
     notes = (
-        "n/N of the table's valid rows, of all patients of the extract. Listed here, never set aside; private/sites/ says more.",
+        "Rows of all patients of the extract, whoever is in the cohort. They are listed, not set aside; quality.csv says more.",
         "Checks and their limits: config/quality.yaml.",
     )
     return Table(

@@ -11,11 +11,11 @@ from d2tra.risk_factor_plan import Characteristic
 from d2tra.scores.bands import Edge
 from d2tra.tables.cells import Cell, as_cells, count_cell, value_cell
 from d2tra.tables.describe import describe, row_label
-from d2tra.tables.results import WILSON, Results
+from d2tra.tables.results import SYNTHETIC, WILSON, Results
 from d2tra.tables.table import Table
 
 ERA, BAND = "first_bts_from_july_2021", "nice_band_at_first_bts"
-STANDARD = "Standard, %"
+STANDARD, BEFORE, SINCE = "Standard, %", "Begun before", "Begun from"
 ELIGIBLE = Characteristic(
     name="das28_eligible_at_first_bts",
     title="DAS28 at the first b/tsDMARD within what NICE then asked for",
@@ -52,20 +52,19 @@ def nice_pathway(results: Results) -> Table:
     )
     is_of_ra = results.study.cohort(results.cohort).disease in ("RA", None)
     groups = {"All": begun, **_by_era(results, begun)} if begun.height and is_of_ra else {}
-    cells: list[Cell] = [
-        count_cell("Had begun a b/tsDMARD", era, group.height) for era, group in groups.items()
-    ]
+    cells: list[Cell] = [count_cell("Patients", era, group.height) for era, group in groups.items()]
     for step in (known["two_csdmards_with_methotrexate"], known["csdmard_step"], ELIGIBLE, known[BAND]):
         cells += describe(step, groups)
         if groups and step.name != BAND:
             cells.append(value_cell("number", row_label(step), STANDARD, pathway.standard_percent))
-    footnotes = results.footnotes(
+    footnotes = (
         WILSON,
-        "n/N of the patients in whom the step is known.",
+        "Patients who had begun a b/tsDMARD by the index date; n/N of those in whom the step is known.",
         f"{known[BAND].title}: {_in_words(known[BAND], results)}. {known['das28_esr_at_first_bts'].title}, else DAS28-CRP, nearest "
         "before or on the day of the start.",
         *(era.source + "." for era in (pathway.eligible_bands.before, pathway.eligible_bands.since)),
         f"{known['csdmard_step'].title}: {known['csdmard_step'].source}.",
+        *([SYNTHETIC] if results.synthetic else []),
     )
     title = f"The NICE pathway to the first b/tsDMARD, cohort {results.cohort}"
     return Table("nice_pathway", title, as_cells(cells), footnotes)
@@ -81,7 +80,7 @@ def _by_era(results: Results, begun: pl.DataFrame) -> dict[str, pl.DataFrame]:
     since = results.plan.factors[ERA].origin.since
     assert since is not None, f"{ERA} is a day that came or had not come"
     day = f"{since.day.day} {since.day:%B %Y}"
-    return {f"Begun before {day}": begun.filter(~pl.col(ERA)), f"Begun from {day} on": begun.filter(ERA)}
+    return {f"{BEFORE} {day}": begun.filter(~pl.col(ERA)), f"{SINCE} {day}": begun.filter(ERA)}
 
 
 def _in_words(banded: Characteristic, results: Results) -> str:

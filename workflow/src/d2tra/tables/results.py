@@ -47,7 +47,7 @@ class Results:
 
     `prevalence`: of this cohort, see `d2tra.tables.prevalence`; `by_cohort`: of every cohort of the study. `tests`: those that the cohort declares for its descriptive tables.
     `sequence`: site and the columns of `d2tra.treatment.sequence`, of every site. `accounting`, `quality`: site and the columns of
-    accounting.csv and quality.csv, of every site.
+    accounting.csv and quality.csv, of every site. `evidence`, `scores`: site and the columns of these files, of every site.
     """
 
     study: Study
@@ -69,6 +69,8 @@ class Results:
     sequence: pl.DataFrame | None = None
     accounting: pl.DataFrame | None = None
     quality: pl.DataFrame | None = None
+    evidence: pl.DataFrame | None = None
+    scores: pl.DataFrame | None = None
     tests: tuple[Test, ...] = ()
     synthetic: bool = False
 

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import polars as pl
 
-from d2tra.models.logistic import read_outcome
-from d2tra.tables.cells import Cell, as_cells, count_cell, proportion_cell
+from d2tra.tables.cells import Cell, as_cells, count_cell
 from d2tra.tables.describe import describe_side_by_side, in_use
 from d2tra.tables.results import WILSON, Results
 from d2tra.tables.table import Table
 
 DIFFERENCE = "Standardised difference"
-MET = "Met the primary definition"
 
 
 def table_1_by_cohort(results: Results) -> Table:
@@ -22,9 +20,6 @@ def table_1_by_cohort(results: Results) -> Table:
     pairs = [pair for pair in results.apart if set(pair) <= set(groups)]
     columns = {f"{DIFFERENCE}, {first} v {second}": (first, second) for first, second in pairs}
     cells: list[Cell] = [count_cell("Patients", name, group.height) for name, group in groups.items()]
-    for name, group in groups.items():
-        event = read_outcome(group, results.primary).drop_nulls()
-        cells.append(proportion_cell(MET, name, int(event.sum()), len(event)))
     rows = results.plan.rows_of("table_1")
     together = (
         pl.concat([group.select(row.name for row in rows) for group in groups.values()]) if groups else None
@@ -32,7 +27,7 @@ def table_1_by_cohort(results: Results) -> Table:
     rows = in_use(rows, together) if together is not None else []
     for row in rows:
         cells += describe_side_by_side(row, groups, columns)
-    notes = [WILSON, "n/N of the patients in whom it is recorded; met: of those who can be assessed."]
+    notes = [WILSON, "n/N of the patients in whom it is recorded."]
     footnotes = results.footnotes(*notes, described_at=results.study.baseline, rows=rows)
     return Table(
         "table_1_by_cohort", f"Characteristics side by side: {', '.join(groups)}", as_cells(cells), footnotes
