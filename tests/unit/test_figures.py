@@ -94,6 +94,28 @@ CELLS: dict[str, list[Cell]] = {
         for row, counts in {"Sex": (0, 0, 0), "Smoking": (24, 10, 14), "Ethnicity": (4, 4, 0)}.items()
         for group, n, total in zip(("All", "Met", "Not met"), counts, (95, 12, 83), strict=True)
     ],
+    "calibration": [
+        cell
+        for level, risk, n_met, n in (("Group 1", 3.2, 2, 60), ("Group 2", 14.8, 12, 60), ("Group 3", 35.0, 20, 60))
+        for cell in (
+            value_cell("number", "Risks, made from audit, applied in extension", "Mean predicted risk, %", risk, level=level, smallest=n_met),
+            proportion_cell("Risks, made from audit, applied in extension", "Met / patients, %", n_met, n, level),
+        )
+    ],
+    "decision_curve": [
+        cell
+        for level, net, smallest in (("5 %", 0.08, 40), ("10 %", 0.04, 9), ("15 %", 0.01, 3))
+        for cell in (
+            proportion_cell("Risks, made from audit, applied in extension", "At or above the threshold", 60, 180, level),
+            value_cell("number", "Risks, made from audit, applied in extension", "Net benefit of the model", net, level=level, smallest=smallest),
+            value_cell("number", "Risks, made from audit, applied in extension", "Net benefit of acting on all", net - 0.02, level=level, smallest=40),
+        )
+    ],
+    "comparability": [
+        proportion_cell("Obese", "audit", 30, 90),
+        value_cell("number", "Obese", "Standardised difference", 0.14, smallest=30),
+        value_cell("number", "Interstitial lung disease", "Standardised difference", 0.3, smallest=2),
+    ],
     "sensitivity": [
         cell
         for row, definition, rules, n_met, smallest in (

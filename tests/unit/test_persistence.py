@@ -52,6 +52,14 @@ def test_persistence_counts_met_visits_the_days_in_a_row_and_the_exits(verdicts,
     assert (row["n_visits_met"], row["days_met"], row["n_exits"]) == (n_met, days_met, n_exits)
 
 
+@pytest.mark.parametrize(
+    ("verdicts", "n_spells"),
+    [("n", 0), ("u", 0), ("m", 1), ("nmm", 1), ("mum", 1), ("mnm", 2), ("munum", 2), ("mnmnm", 3)],
+)
+def test_a_spell_begins_wherever_it_is_met_after_not_being_so_whatever_is_unknown_between(verdicts, n_spells):
+    assert of(verdicts)["n_spells"] == n_spells
+
+
 def test_months_are_of_30_4375_days():
     assert of("mmm")["met_for_months"] == pytest.approx(200 / 30.4375)
     assert of("n")["met_for_months"] is None

@@ -68,6 +68,15 @@ SEQUENCE = frame("""
     north | A          | RA      | 1        | tnf       | 2020-01-01 |           | 700          | first  | adalimumab      | methotrexate   | adalimumab
 """, stop_date=pl.Date)  # fmt: skip
 
+ACCOUNTING = frame("""
+    site  | table    | n_read | n_valid | n_quarantined | n_duplicate | n_orphaned | n_cells_set_aside | n_cells_fixed
+    north | patients | 12     | 12      | 0             | 0           | 0          | 0                 | 0
+""")
+QUALITY = frame("""
+    site  | table    | column         | check   | severity | n | message
+    north | patients | smoking_status | missing | note     | 1 | 1 of 12 cells are empty (8.3 %).
+""")
+
 # All are seen twice, and met the second time; see test_time_to_d2t.
 WATCHED = {
     **dict.fromkeys(("first_bts_date", "first_visit_date", "first_assessed_date"), dt.date(2020, 1, 1)),
@@ -128,7 +137,7 @@ def text(table, row, column, level=None):
 
 def test_every_table_is_a_frame_of_cells_with_one_cell_per_place():
     published = load_published(PROJECT / "config" / "published" / "audit_2024.yaml")
-    audit = complete_members().with_columns(audit_95="eular_2021", index_date=dt.date(2022, 1, 1), **WATCHED)
+    audit = complete_members().with_columns(audit_95="eular_2021", index_date=dt.date(2022, 1, 1), first_bts_from_july_2021=True, **WATCHED)
     two_definitions = results().study.model_copy(update={"definitions": ["eular_2021", "audit_95"]})
     given = results(
         study=two_definitions,
@@ -138,6 +147,9 @@ def test_every_table_is_a_frame_of_cells_with_one_cell_per_place():
         sequence=SEQUENCE,
         facts={"univariable": {"eular_2021": {"terms": {"obese": {"effects": [EFFECT_OF_OBESITY]}}}}},
         earlier={"before": {"univariable": MODEL}},
+        earlier_sets={"before": audit},
+        accounting=ACCOUNTING,
+        quality=QUALITY,
     )
     built = build_tables(given)
     assert [table.name for table in built] == list(TABLES)

@@ -20,7 +20,6 @@ FROZEN = "frozen_protocol"
 PACKAGE = Path(__file__).parent
 SOFTWARE = (
     "d2tra",
-    "firthmodels",
     "matplotlib",
     "numpy",
     "pandera",

@@ -12,6 +12,7 @@ from d2tra.definitions.facts import Choices
 from d2tra.definitions.label import LABEL_COLUMNS
 from d2tra.definitions.leaf import Leaf
 from d2tra.definitions.reads import Read
+from d2tra.follow_up import FOLLOWED
 from d2tra.risk_factor_plan import Plan, load_plan
 from d2tra.risk_factors import AT_INDEX, AUDIT_COUNTS, HANGS
 
@@ -87,7 +88,7 @@ def _criteria(tree: Criterion, choices: Choices) -> Iterator[tuple[str, tuple[Re
 def _no_characteristic(name: str, definitions: list[str]) -> str | None:
     if name in KEYS:
         return f"{name} says who a patient is or when, which is no risk factor"
-    if name in definitions or name.endswith(HANGS) or name in LABEL_COLUMNS:
+    if name in definitions or name.endswith(HANGS) or name in (*LABEL_COLUMNS, *FOLLOWED):
         return f"{name} is a label at the index date, or part of one: an outcome, not a risk factor"
     if name.endswith(AT_INDEX):
         return f"{name} is dated at the index date, after baseline"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import polars as pl
 from matplotlib.figure import Figure
 
+from d2tra.figures.intervals import said_of_suppressed
 from d2tra.figures.style import Style
 from d2tra.tables.validation import MEAN_RISK, OBSERVED
 
@@ -31,8 +32,7 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
                 place, [point["low"], point["high"]], color=_colour(style), lw=1.4, solid_capstyle="butt"
             )
             axes.plot(point["risk"], point["estimate"], "o", ms=4.5, color=_colour(style), clip_on=False)
-        if not found:
-            axes.text(top / 2, top / 2, "held back: too few patients", ha="center", va="center")
+        axes.text(0.99, 0.02, said_of_suppressed(cells, row), ha="right", va="bottom", transform=axes.transAxes)
         axes.set_xlim(0, top)
         axes.set_ylim(0, top)
         axes.set_box_aspect(1)

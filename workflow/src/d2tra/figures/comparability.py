@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from d2tra.figures.intervals import label_rows
 from d2tra.figures.style import Style
+from d2tra.tables.cells import SUPPRESSED
 from d2tra.tables.comparability import DIFFERENCE
 
 MARKERS = ("o", "s", "D", "^")
@@ -34,6 +35,8 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
             "ms": 4.5,
         }
         axes.plot(known["estimate"].to_list(), places, ls="none", label=column, clip_on=False, **look)
+    for row in cells.filter(pl.col("note") == "suppressed")["row"].unique(maintain_order=True):
+        axes.text(0, rows.index(row), f" {SUPPRESSED}", va="center")
     label_rows(axes, rows, list(map(float, range(len(rows)))))
     axes.set_xlim(0, max([NARROWEST, *cells["estimate"].drop_nulls()]) * 1.05)
     axes.set_xlabel("standardised difference (size; dashed: 0.1)")

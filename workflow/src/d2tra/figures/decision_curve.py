@@ -7,6 +7,7 @@ from typing import Any
 import polars as pl
 from matplotlib.figure import Figure
 
+from d2tra.figures.intervals import said_of_suppressed
 from d2tra.figures.style import Style
 from d2tra.tables.validation import NET_BENEFIT, NET_BENEFIT_ALL
 
@@ -39,6 +40,7 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
                 "ms": 3,
             }
             axes.plot(own["threshold"].to_list(), values, label=said, **look)
+        axes.text(0.99, 0.98, said_of_suppressed(cells, row), ha="right", va="top", transform=axes.transAxes)
         axes.set_ylim(-top / 2, top)
         axes.set_title(row.replace(", made", ",\nmade").replace(", applied", ",\napplied"), loc="left")
         axes.set_xlabel("threshold risk, %")

@@ -42,3 +42,10 @@ def label_rows(axes: Axes, labels: list[str], places: list[float], margin: float
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_ylim(max(places, default=0) + margin, min(places, default=0) - margin)
+
+
+def said_of_suppressed(cells: pl.DataFrame, row: str) -> str:
+    """Returns which levels of a row have a number held back; "" where none has."""
+    own = cells.filter((pl.col("row") == row) & (pl.col("note") == "suppressed"))
+    levels = own["level"].unique(maintain_order=True).drop_nulls().to_list()
+    return f"{SUPPRESSED}: {', '.join(levels)}" if own.height else ""

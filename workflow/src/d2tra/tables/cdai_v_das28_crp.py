@@ -35,7 +35,8 @@ def cdai_v_das28_crp(results: Results) -> Table:
             score: [edge.band for edge in load_score_settings().bands_of(score)]
             for score in ("cdai", "das28_crp")
         }
-        patients = _judged(results, bands)
+        members = results.analysis_set.select(*KEY, "index_date")
+        patients = _judged(members, results.scores, results.sequence, bands)
         known = patients.drop_nulls()
         for suppressed, row in GROUPS.items():
             cells += _crossed(row, known.filter(pl.col("suppressed") == suppressed), bands)
@@ -43,28 +44,28 @@ def cdai_v_das28_crp(results: Results) -> Table:
     return Table("cdai_v_das28_crp", title, as_cells(cells), results.footnotes(*NOTES))
 
 
-def _judged(results: Results, bands: dict[str, list[str]]) -> pl.DataFrame:
+def _judged(
+    members: pl.DataFrame, scores: pl.DataFrame, sequence: pl.DataFrame, bands: dict[str, list[str]]
+) -> pl.DataFrame:
     """Per member: cdai_band and das28_crp_band (Enum) of the visit at the index date; suppressed (null: the site has told
     of no b/tsDMARD)."""
-    assert results.scores is not None and results.sequence is not None
-    members = results.analysis_set.select(*KEY, "index_date")
     drugs = dmards().filter("suppresses_crp")["molecule"]
     ongoing = (pl.col("start_date") <= pl.col("index_date")) & (
         pl.col("stop_date") > pl.col("index_date")
     ).fill_null(True)
     taking = (
-        results.sequence.filter(pl.col("molecule").is_in(drugs.implode()))
+        sequence.filter(pl.col("molecule").is_in(drugs.implode()))
         .join(members, on=KEY)
         .filter(ongoing)
         .select(*KEY, taking=True)
         .unique()
     )
     return (
-        members.join(results.scores, left_on=[*KEY, "index_date"], right_on=[*KEY, "visit_date"], how="left")
+        members.join(scores, left_on=[*KEY, "index_date"], right_on=[*KEY, "visit_date"], how="left")
         .join(taking, on=KEY, how="left")
         .select(
             *(pl.col(f"{score}_band").cast(pl.Enum(names)) for score, names in bands.items()),
-            suppressed=pl.when(pl.col("site").is_in(results.sequence["site"].implode())).then(
+            suppressed=pl.when(pl.col("site").is_in(sequence["site"].implode())).then(
                 pl.col("taking").fill_null(False)
             ),
         )

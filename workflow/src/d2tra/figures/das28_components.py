@@ -1,0 +1,71 @@
+"""What the DAS28 is made of: its components by group, and the points that each adds."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Any
+
+import polars as pl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from d2tra.figures.intervals import draw_intervals, label_rows
+from d2tra.figures.style import Style
+from d2tra.tables.cells import SUPPRESSED, decimal, format_cell
+from d2tra.tables.das28_components import ADDED
+
+ROW_MM, AROUND_MM = 8.0, 46
+LABEL_WIDTH = 16  # characters of the name of a component in a line
+WORTH_WRITING = 0.35  # points; a narrower part of a bar has no number in it
+DARK = ("main", "third")  # colours on which what is written is white
+
+
+def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
+    """Returns the figure: above, a panel per component with the median and quartiles of each group; below, a bar per score
+    and group, made of the mean points of each term. A suppressed number says so."""
+    cells = tables["das28_components"]
+    medians = cells.filter(pl.col("kind") == "median_iqr")
+    added = cells.filter(pl.col("kind") == "mean_sd")
+    components = medians["row"].unique(maintain_order=True).to_list()
+    groups = medians["column"].unique(maintain_order=True).to_list()
+    bars = added.select("row", "column").unique(maintain_order=True).rows()
+    rows = (max(len(groups), 1), max(len(bars), 1))
+    figure = style.figure("page", AROUND_MM + ROW_MM * sum(rows))
+    above, below = figure.subfigures(2, 1, height_ratios=(AROUND_MM / 2 + ROW_MM * rows[0], AROUND_MM / 2 + ROW_MM * rows[1]))
+    for number, component in enumerate(components):
+        axes = above.add_subplot(1, len(components), number + 1)
+        _draw_component(axes, component, medians.filter(pl.col("row") == component), groups, style)
+        if number:
+            axes.tick_params(axis="y", labelleft=False)
+    _draw_points(below.add_subplot(), added, bars, style)
+    return figure
+
+
+def _draw_component(axes: Axes, name: str, cells: pl.DataFrame, groups: list[str], style: Style) -> None:
+    places = [float(groups.index(group)) for group in cells["column"]]
+    draw_intervals(axes, cells, places, style.colours["main"])
+    for cell, place in zip(cells.iter_rows(named=True), places, strict=True):
+        axes.annotate(
+            format_cell(cell).replace(" [", "\n[") if cell["estimate"] is not None else format_cell(cell),
+            (0.5, place - 0.18), xycoords=("axes fraction", "data"), ha="center", va="bottom",
+        )  # fmt: skip
+    label_rows(axes, groups, [float(place) for place in range(len(groups))], 0.9)
+    axes.set_xlim(left=0)
+    axes.set_title(textwrap.fill(name, LABEL_WIDTH), loc="left")
+
+
+def _draw_points(axes: Axes, cells: pl.DataFrame, bars: list[tuple[Any, ...]], style: Style) -> None:
+    terms = cells["level"].unique(maintain_order=True).to_list()
+    reactant = next((terms.index(term) for term in terms if term == "ESR"), None)
+    for place, (row, column) in enumerate(bars):
+        left = 0.0
+        for cell in cells.filter(row=row, column=column).iter_rows(named=True):
+            left = _draw_part(axes, cell, place, left, terms, style)
+    del reactant
+    label_rows(axes, [f"{row.removesuffix(ADDED)}: {column}" for row, column in bars], [float(n) for n in range(len(bars))], 0.5)
+    axes.set_xlim(left=0)
+    axes.set_xlabel("points of the score (mean of each term)")
+
+
+def _draw_part(axes: Axes, cell: dict[str, Any], place: int, left: float, terms: list[str], style: Style) -> float:
+    return left + decimal and 0
