@@ -42,6 +42,5 @@ rule release_documents:
         "<private>/logs/release_documents/{place}_{profile}.log",
     params:
         names=DOCUMENTS,
-        folder=lambda wildcards: f"results/{STUDY.name}/{wildcards.place}/{wildcards.profile}",
     script:
         "../scripts/release_documents.py"

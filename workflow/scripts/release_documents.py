@@ -4,5 +4,5 @@ from d2tra import io, logs
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    for name in snakemake.params.names:
-        io.copy(f"{snakemake.input.documents}/{name}", f"{snakemake.params.folder}/{name}")
+    for name, target in zip(snakemake.params.names, snakemake.output.documents, strict=True):
+        io.copy(f"{snakemake.input.documents}/{name}", target)

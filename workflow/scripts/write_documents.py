@@ -12,16 +12,20 @@ if __name__ == "__main__":
     logs.start(snakemake.log[0])
     given, asked, study = snakemake.input, snakemake.params, config.load_study(snakemake.input.study)
     cohorts = study.cohort_names
+    tables = dict(zip(cohorts, map(read_tables, given.numbers), strict=True))
+    pngs = {name: io.read_contents(path, ".png") for name, path in zip(cohorts, given.figures, strict=True)}
+    definitions, models = map(load_definition, study.definitions), map(load_model, study.models)
+    profile, checklist = load_profile(snakemake.wildcards.profile), io.read(given.checklist)
     documents = study_documents(
         study,
         asked.sites,
-        load_profile(snakemake.wildcards.profile),
+        profile,
         asked.synthetic,
-        dict(zip(cohorts, map(read_tables, given.numbers), strict=True)),
-        {name: io.read_contents(folder, ".png") for name, folder in zip(cohorts, given.figures, strict=True)},
-        [load_definition(name) for name in study.definitions],
-        [load_model(name) for name in study.models],
-        io.read(given.checklist),
+        tables,
+        pngs,
+        [*definitions],
+        [*models],
+        checklist,
         software(),
     )
     io.write_folder(documents, snakemake.output.documents)

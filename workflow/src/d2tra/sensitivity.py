@@ -165,16 +165,16 @@ def _prevalence(status: pl.Series) -> list[pl.Expr]:
     found = {kind: int((status == kind).sum()) for kind in ("met", "not_met", "not_assessable")}
     n = sum(found.values())
     counts = {"n": n, **{f"n_{kind}": count for kind, count in found.items()}}
-    met = pl.lit(found["met"])
+    met, nothing = pl.lit(found["met"]), pl.lit(None, pl.Float64)
     shares = {
-        "percent": met / n if n else pl.lit(None, pl.Float64),
-        "percent_ci_low": wilson_low(met, pl.lit(n)),
-        "percent_ci_high": wilson_high(met, pl.lit(n)),
-        "upper_bound": (met + found["not_assessable"]) / n if n else pl.lit(None, pl.Float64),
+        "percent": 100 * met / n if n else nothing,
+        "percent_ci_low": 100 * wilson_low(met, pl.lit(n)),
+        "percent_ci_high": 100 * wilson_high(met, pl.lit(n)),
+        "upper_bound": 100 * (met + found["not_assessable"]) / n if n else nothing,
     }
     return [
         *(pl.lit(count, pl.Int64).alias(name) for name, count in counts.items()),
-        *((100 * share).alias(name) for name, share in shares.items()),
+        *(share.alias(name) for name, share in shares.items()),
     ]
 
 

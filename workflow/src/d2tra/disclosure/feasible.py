@@ -11,9 +11,6 @@ from scipy.sparse import coo_array, csr_array
 
 from d2tra.disclosure.relations import Bound, Name
 
-FAR = 10_000  # further than any count of a study can be moved
-
-
 class Worlds:
     """The sets of counts that obey what binds them. They are told by how far each count is from its exact value: all 0
     is the truth. Counts that are equal by definition are one."""
@@ -35,6 +32,8 @@ class Worlds:
         self.truth = np.array([bound.values[name] for name in leaders])
         sums = dict.fromkeys(self._merged(terms) for terms in bound.sums if len(terms) > 2)
         self.sums = [terms for terms in sums if terms]
+        entries = [(row, place, sign) for row, terms in enumerate(self.sums) for place, sign in terms]
+        self.matrix = _matrix(entries, len(self.sums), len(leaders))
 
     def _merged(self, terms: Sequence[tuple[int, Name]]) -> tuple[tuple[int, int], ...]:
         total: dict[int, int] = {}
@@ -65,33 +64,32 @@ def find_world(
 ) -> Found | None:
     """Returns the world within low..high that costs least, cells held back first, then by `wanted` (a weight per count:
     positive, to be large; all 0: none); None where there is none."""
-    near = [place for place in range(len(low)) if low[place] < high[place]]
-    column = {place: index for index, place in enumerate(near)}
-    rows: list[tuple[list[tuple[int, float]], float, float]] = []
-    for terms in worlds.sums:
-        kept = [(column[place], float(sign)) for place, sign in terms if place in column]
-        if kept:
-            rows.append((kept, 0.0, 0.0))
-    cost = [-float(wanted[place]) for place in near]
+    near = np.flatnonzero(low < high)
+    if not len(near):
+        return None
+    column = {int(place): index for index, place in enumerate(near)}
+    sums = worlds.matrix[:, near]
+    sums = sums[np.diff(sums.indptr) > 0]
+    rows: list[tuple[int, int, float, float, float]] = []  # count, choice, its weight, least, most
     for number, cell in enumerate(cells):
         for place, (least, most) in cell.ranges.items():
-            if place not in column:
-                continue
-            here, choice = column[place], len(near) + number
-            if least > low[place]:
-                rows.append(([(here, 1.0), (choice, float(least - low[place]))], float(least), np.inf))
-            if most < high[place]:
-                rows.append(([(here, 1.0), (choice, -float(high[place] - most))], -np.inf, float(most)))
-        cost.append(cell.cost)
-    if not near:
-        return None
+            here, choice = column.get(place), len(near) + number
+            if here is not None and least > low[place]:
+                rows.append((here, choice, float(least - low[place]), float(least), np.inf))
+            if here is not None and most < high[place]:
+                rows.append((here, choice, -float(high[place] - most), -np.inf, float(most)))
+    width = len(near) + len(cells)
+    entries = [entry for n, row in enumerate(rows) for entry in ((n, row[0], 1.0), (n, row[1], row[2]))]
     solved = milp(
-        cost,
-        integrality=np.ones(len(cost)),
+        np.concatenate([-wanted[near], [cell.cost for cell in cells]]),
+        integrality=np.ones(width),
         bounds=Bounds(
             np.concatenate([low[near], np.zeros(len(cells))]), np.concatenate([high[near], np.ones(len(cells))])
         ),
-        constraints=_constraints(rows, len(cost)),
+        constraints=[
+            LinearConstraint(_widened(sums, width), 0, 0),
+            LinearConstraint(_matrix(entries, len(rows), width), [r[3] for r in rows], [r[4] for r in rows]),
+        ],
     )
     if solved.x is None:
         return None
@@ -109,17 +107,16 @@ def _obeys(
 ) -> bool:
     return (
         bool(((low <= moved) & (moved <= high)).all())
-        and all(sum(sign * moved[place] for place, sign in terms) == 0 for terms in worlds.sums)
+        and not (worlds.matrix @ moved).any()
         and all(least <= moved[place] <= most for cell in shown for place, (least, most) in cell.ranges.items())
     )
 
 
-def _constraints(
-    rows: Sequence[tuple[Sequence[tuple[int, float]], float, float]], width: int
-) -> LinearConstraint | tuple[()]:
-    if not rows:
-        return ()
-    entries = [(row, place, value) for row, (terms, _, _) in enumerate(rows) for place, value in terms]
-    where, places, values = zip(*entries, strict=True)
-    matrix = csr_array(coo_array((values, (where, places)), shape=(len(rows), width)))
-    return LinearConstraint(matrix, [row[1] for row in rows], [row[2] for row in rows])
+def _matrix(entries: Sequence[tuple[int, int, float]], height: int, width: int) -> csr_array:
+    rows, columns, values = zip(*entries, strict=True) if entries else ((), (), ())
+    return csr_array(coo_array((values, (rows, columns)), shape=(height, width), dtype=float))
+
+
+def _widened(matrix: csr_array, width: int) -> csr_array:
+    """The matrix with empty columns at its right."""
+    return csr_array((matrix.data, matrix.indices, matrix.indptr), shape=(matrix.shape[0], width))

@@ -24,7 +24,7 @@ ALL, PATIENTS = "All", "Patients"
 MET, NOT_MET, NOT_ASSESSABLE = STATUSES.values()
 PRIMARY = ", primary)"
 OF, REST = "of", "rest"
-PRINTED = ("reproduction", "other_readings")
+COMPLETE = "Complete cases of the model"
 BY_FACTOR = ("odds_ratios_by_cohort", "risk_effects")  # a section per row, the factor in the level
 Name = tuple[str | None, ...]  # cohort, row, level, column, then "of" or "rest"
 Term = tuple[int, Name]
@@ -151,9 +151,12 @@ def _counts_beside(cells: list[dict[str, Any]], names: list[Name], counted: Mapp
     rows: dict[tuple[Any, ...], list[int]] = defaultdict(list)
     for index, name in enumerate(names):
         rows[name[:2]].append(index)
+    whole = tuple(cell["column"] for cell in cells if cell["row"] == COMPLETE)
     references = {names[i][:3] for i, c in enumerate(cells) if REFERENCE in (c["text"] or "")}
 
     def beside(index: int) -> tuple[Name, ...]:
+        if whole and cells[index]["column"].startswith(whole):
+            return ()  # an adjusted estimate gives no table back
         here = [
             i
             for i in rows[names[index][:2]]

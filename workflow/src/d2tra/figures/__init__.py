@@ -14,9 +14,11 @@ from d2tra.disclosure import Profile
 from d2tra.errors import StudyError, nearest
 from d2tra.figures import (
     calibration,
+    cdai_v_das28_crp,
     characteristics,
     comparability,
     cumulative_incidence,
+    das28_components,
     decision_curve,
     flow,
     forest,
@@ -26,6 +28,7 @@ from d2tra.figures import (
     prevalence_by_definition,
     severity,
     specification_curve,
+    treatment_flows,
 )
 from d2tra.figures.style import Style, mark, render
 from d2tra.tables import OF_COHORT, Table
@@ -63,6 +66,12 @@ FIGURES: dict[str, FigureKind] = {
         overlap.draw,
         "one bar per combination of definitions, above a matrix of those that it holds",
     ),
+    "criteria_overlap": FigureKind(
+        "Criteria that are met together",
+        "criteria_overlap",
+        overlap.draw_criteria,
+        "one bar per combination of criteria, above a matrix of those that it holds; then the same for the items of a criterion",
+    ),
     "d2t_characteristics": FigureKind(
         "Characteristics of the difficult-to-treat patients",
         "d2t_characteristics",
@@ -74,6 +83,24 @@ FIGURES: dict[str, FigureKind] = {
         "drug_history_by_severity",
         severity.draw,
         "one bar per number of drugs and severity band",
+    ),
+    "das28_components": FigureKind(
+        "What the DAS28 is made of",
+        "das28_components",
+        das28_components.draw,
+        "the median with quartiles of each component by group, above one bar per score and group made of the points that each term adds",
+    ),
+    "cdai_v_das28_crp": FigureKind(
+        "CDAI and DAS28-CRP by drugs that suppress CRP",
+        "cdai_v_das28_crp",
+        cdai_v_das28_crp.draw,
+        "two squares of CDAI bands by DAS28-CRP bands, the darker a field the more patients are in it",
+    ),
+    "treatment_sequence": FigureKind(
+        "From line to line of b/tsDMARDs",
+        "treatment_flows",
+        treatment_flows.draw,
+        "boxes of mechanisms on each line of treatment, joined by bands as wide as the patients who went that way",
     ),
     "missingness_map": FigureKind(
         "What is not recorded",

@@ -32,7 +32,9 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
                 place, [point["low"], point["high"]], color=_colour(style), lw=1.4, solid_capstyle="butt"
             )
             axes.plot(point["risk"], point["estimate"], "o", ms=4.5, color=_colour(style), clip_on=False)
-        axes.text(0.99, 0.02, said_of_suppressed(cells, row), ha="right", va="bottom", transform=axes.transAxes)
+        axes.text(
+            0.99, 0.02, said_of_suppressed(cells, row), ha="right", va="bottom", transform=axes.transAxes
+        )
         axes.set_xlim(0, top)
         axes.set_ylim(0, top)
         axes.set_box_aspect(1)

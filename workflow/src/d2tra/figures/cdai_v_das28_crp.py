@@ -28,7 +28,9 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
         axes.set_title(row, loc="left")
         _draw_square(axes, cells.filter(pl.col("row") == row), style)
     both[0].set_ylabel("CDAI")
-    if cells.filter(pl.col("row").is_in(list(GROUPS.values())), pl.col("column") != PATIENTS)["n"].null_count():
+    if cells.filter(pl.col("row").is_in(list(GROUPS.values())), pl.col("column") != PATIENTS)[
+        "n"
+    ].null_count():
         figure.legend(handles=[], title=f"{HIDDEN} {SUPPRESSED}", frameon=False, loc="outside lower right")
     return figure
 
@@ -39,15 +41,36 @@ def _draw_square(axes: Axes, cells: pl.DataFrame, style: Style) -> None:
     down = [name.removeprefix(CDAI) for name in pairs["level"].unique(maintain_order=True)]
     most = pairs["n"].max()
     for cell in pairs.iter_rows(named=True):
-        x, y = across.index(cell["column"].removeprefix(DAS28_CRP)), down.index(cell["level"].removeprefix(CDAI))
+        x, y = (
+            across.index(cell["column"].removeprefix(DAS28_CRP)),
+            down.index(cell["level"].removeprefix(CDAI)),
+        )
         share, ink = None, style.colours["grey"]
         if cell["n"] is not None:
             share = PALEST + (1 - PALEST) * cell["n"] / (most or 1)
-            axes.add_patch(Rectangle((x - FIELD / 2, y - FIELD / 2), FIELD, FIELD, color=style.colours["main"], alpha=share, lw=0))
+            axes.add_patch(
+                Rectangle(
+                    (x - FIELD / 2, y - FIELD / 2),
+                    FIELD,
+                    FIELD,
+                    color=style.colours["main"],
+                    alpha=share,
+                    lw=0,
+                )
+            )
             ink = "white" if share > DARK else style.colours["ink"]
         axes.text(x, y, HIDDEN if share is None else str(cell["n"]), ha="center", va="center", color=ink)
         if across[x] == down[y]:
-            axes.add_patch(Rectangle((x - 0.5, y - 0.5), 1, 1, fill=False, edgecolor=style.colours["ink"], lw=style.line_width_pt))
+            axes.add_patch(
+                Rectangle(
+                    (x - 0.5, y - 0.5),
+                    1,
+                    1,
+                    fill=False,
+                    edgecolor=style.colours["ink"],
+                    lw=style.line_width_pt,
+                )
+            )
     axes.set_xticks(range(len(across)), across)
     axes.set_yticks(range(len(down)), down)
     axes.tick_params(length=0)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from textwrap import fill
+
 import polars as pl
 from matplotlib.axes import Axes
 
 from d2tra.figures.style import Style
-from d2tra.tables.cells import format_cell
+from d2tra.tables.cells import SUPPRESSED, format_cell
 
 
 def draw_intervals(
@@ -48,4 +50,4 @@ def said_of_suppressed(cells: pl.DataFrame, row: str) -> str:
     """Returns which levels of a row have a number held back; "" where none has."""
     own = cells.filter((pl.col("row") == row) & (pl.col("note") == "suppressed"))
     levels = own["level"].unique(maintain_order=True).drop_nulls().to_list()
-    return f"{SUPPRESSED}: {', '.join(levels)}" if own.height else ""
+    return fill(f"{SUPPRESSED}: {', '.join(levels)}", 34) if own.height else ""

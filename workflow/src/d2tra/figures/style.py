@@ -37,6 +37,11 @@ class Style(Closed):
     severity: dict[str, str]
     watermark: Watermark
 
+    @property
+    def series(self) -> list[str]:
+        """The colours of things side by side, in an order in which neighbours differ in grey too."""
+        return [self.colours[name] for name in ("main", "second", "third", "fourth", "pale")]
+
     def settings(self) -> Any:
         """Returns the matplotlib settings; a fixed salt makes the ids inside an svg the same every time."""
         return {

@@ -18,7 +18,10 @@ from d2tra.tables.treatment_sequence import ARROW
 
 HEIGHT_MM = 112
 BOX = 0.05  # its width, of the way from one line to the next
-GAP, ROW = 0.03, 0.055  # between boxes, and the least from top to top: shares of the patients on the first line
+GAP, ROW = (
+    0.03,
+    0.055,
+)  # between boxes, and the least from top to top: shares of the patients on the first line
 AFTER_LAST = 0.5  # room for what is written beside the last boxes
 BAND_OPACITY = 0.45
 CURVES = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
@@ -61,7 +64,11 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
         _draw_ways(axes, x, found, columns[x : x + 2], order, colours, style)
     n_hidden = sum(n is None for found in ways for n in found.values())
     if n_hidden or not lines:
-        said = f"{SUPPRESSED}: {n_hidden} ways from line to line, not drawn" if n_hidden else "No line of treatment"
+        said = (
+            f"{SUPPRESSED}: {n_hidden} ways from line to line, not drawn"
+            if n_hidden
+            else "No line of treatment"
+        )
         axes.text(0, bottom * 1.04, said, va="top", color=style.colours["grey"])
     return figure
 
