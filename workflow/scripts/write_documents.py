@@ -1,10 +1,8 @@
 """Write what goes to the conference and the journal, of all cohorts together."""
 
 from d2tra import config, io, logs
-from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
 from d2tra.documents import study_documents
-from d2tra.models import load_model
 from d2tra.provenance import software
 from d2tra.tables import read_tables
 
@@ -12,20 +10,14 @@ if __name__ == "__main__":
     logs.start(snakemake.log[0])
     given, asked, study = snakemake.input, snakemake.params, config.load_study(snakemake.input.study)
     cohorts = study.cohort_names
-    tables = dict(zip(cohorts, map(read_tables, given.numbers), strict=True))
-    pngs = {name: io.read_contents(path, ".png") for name, path in zip(cohorts, given.figures, strict=True)}
-    definitions, models = map(load_definition, study.definitions), map(load_model, study.models)
-    profile, checklist = load_profile(snakemake.wildcards.profile), io.read(given.checklist)
     documents = study_documents(
         study,
         asked.sites,
-        profile,
+        load_profile(snakemake.wildcards.profile),
         asked.synthetic,
-        tables,
-        pngs,
-        [*definitions],
-        [*models],
-        checklist,
-        software(),
+        tables=dict(zip(cohorts, map(read_tables, given.numbers), strict=True)),
+        pngs={name: io.read_contents(at, ".png") for name, at in zip(cohorts, given.figures, strict=True)},
+        checklist=io.read(given.checklist),
+        software=software(),
     )
     io.write_folder(documents, snakemake.output.documents)

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from d2tra.config import Study
-from d2tra.definitions import Definition
+from d2tra.definitions import load_definition
 from d2tra.disclosure import Profile
 from d2tra.documents.abstract import abstract_text, load_conference
 from d2tra.documents.contents import report_contents
@@ -16,7 +16,7 @@ from d2tra.documents.dictionary import data_dictionary
 from d2tra.documents.methods import methods_text
 from d2tra.documents.number_gate import confirm_numbers
 from d2tra.documents.presentation import poster, slide_deck
-from d2tra.models import ModelPlan
+from d2tra.models import load_model
 from d2tra.risk_factor_plan import load_plan
 from d2tra.tables import Table
 
@@ -28,8 +28,6 @@ def study_documents(
     synthetic: bool,
     tables: Mapping[str, Sequence[Table]],
     pngs: Mapping[str, Mapping[str, bytes]],
-    definitions: Sequence[Definition],
-    models: Sequence[ModelPlan],
     checklist: pl.DataFrame,
     software: Mapping[str, str],
 ) -> dict[str, Any]:
@@ -40,6 +38,8 @@ def study_documents(
     the slides or the poster hold a number that no released cell supports.
     """
     plan, conference = load_plan(), load_conference(study.conference)
+    definitions = [load_definition(name) for name in study.definitions]
+    models = [load_model(name) for name in study.models]
     reports = {
         cohort: report_contents(study, cohort, profile, synthetic, tables[cohort], pngs[cohort], definitions)
         for cohort in study.cohort_names
