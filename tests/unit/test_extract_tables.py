@@ -4,6 +4,7 @@ import polars as pl
 
 from d2tra.config import Study
 from d2tra.definitions import load_definition
+from d2tra.disclosure.relations import bind
 from d2tra.risk_factor_plan import load_plan
 from d2tra.tables import TABLES, Results
 from d2tra.tables.cells import formatted
@@ -98,3 +99,15 @@ def test_a_comparison_carries_the_smallest_count_behind_it():
 
 def test_the_first_cohort_of_a_study_stands_beside_nobody():
     assert TABLES["table_1_by_cohort"](results(people(5, 10))).cells.is_empty()
+
+
+def test_disclosure_control_knows_the_rows_of_the_extract_by_one_name_in_every_cohort_and_what_they_add_up_to():
+    table = TABLES["rows_accounted"](results(accounting=ACCOUNTING))
+    bound = bind({"audit": [table], "later": [table]}, {"audit": range(5), "later": range(5, 10)})
+    told = {(name[1], name[3]) for name in bound.values}
+    assert (
+        len([name for name in bound.values if name[3] == "Rows read"]) == 2
+    )  # a name per table, not per cohort
+    assert ("patients", "Set aside") in told
+    sums = [{(sign, name[3]) for sign, name in terms if name[1] == "patients"} for terms in bound.sums]
+    assert {(1, "Rows read"), (-1, "Valid"), (-1, "Set aside"), (-1, "Repeated")} in sums

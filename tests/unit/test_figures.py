@@ -1,17 +1,22 @@
 """Every figure, drawn from a few cells: exact, held back, or without any number."""
 
+import io
+import re
 from functools import cache
+from itertools import pairwise
 
 import matplotlib as mpl
 import polars as pl
 import pytest
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from d2tra.disclosure import Profile, disclose, load_profile
 from d2tra.errors import StudyError
 from d2tra.figures import FIGURES, draw_figures, figures_of
-from d2tra.figures.style import load_style, mark
+from d2tra.figures.style import load_style, mark, render
 from d2tra.tables import Table
 from d2tra.tables.cells import CELLS as CELLS_SCHEMA
 from d2tra.tables.cells import SUPPRESSED, Cell, as_cells, count_cell, proportion_cell, text_cell, value_cell
@@ -54,6 +59,50 @@ CELLS: dict[str, list[Cell]] = {
         proportion_cell("Met under each definition", "Patients", 4, 95, "strict"),
         count_cell("Met under exactly these", "Patients", 8, "eular_2021"),
         count_cell("Met under exactly these", "Patients", 4, "eular_2021 + strict"),
+    ],
+    "criteria_overlap": [
+        proportion_cell("Met each: criteria", "Patients", 30, 90, "1 treatment failure"),
+        count_cell("Met each: criteria", "Not assessable", 5, "1 treatment failure"),
+        proportion_cell("Met each: criteria", "Patients", 40, 95, "2 signs suggestive of active or progressive disease"),
+        count_cell("Met each: criteria", "Not assessable", 0, "2 signs suggestive of active or progressive disease"),
+        count_cell("Met exactly these: criteria", "Patients", 25, "2"),
+        count_cell("Met exactly these: criteria", "Patients", 15, "1 + 2"),
+        count_cell("Met exactly these: criteria", "Patients", 4, "1"),
+        proportion_cell("Met each: items of criterion 2", "Patients", 30, 95, "2a activity"),
+        count_cell("Met each: items of criterion 2", "Not assessable", 0, "2a activity"),
+        proportion_cell("Met each: items of criterion 2", "Patients", 0, 0, "2d progression"),
+        count_cell("Met each: items of criterion 2", "Not assessable", 95, "2d progression"),
+        count_cell("Met exactly these: items of criterion 2", "Patients", 30, "2a"),
+    ],
+    "das28_components": [
+        *(value_cell("median_iqr", row, group, middle, middle / 2, 1.5 * middle, n=n)
+          for row, middle in {"Tender joints (28), joints": 6.0, "ESR, mm/h": 20.0}.items()
+          for group, n in {"Met": 12, "Not met": 83, "Not assessable": 4}.items()),
+        *(value_cell("mean_sd", f"{score}: points added", group, points, 0.2, level=term, n=n)
+          for score, terms in {"DAS28-ESR": {"tender joints": 1.4, "ESR": 1.9}, "DAS28-CRP": {"CRP": 0.8, "constant": 0.96}}.items()
+          for group, n in {"Met": 12, "Not assessable": 4}.items() for term, points in terms.items()),
+    ],
+    "cdai_v_das28_crp": [
+        cell
+        for drugs, counts in {"On a b/tsDMARD that suppresses CRP": (0, 30, 20, 4), "On no b/tsDMARD that suppresses CRP": (0, 50, 60, 0)}.items()
+        for cell in (
+            *(count_cell(drugs, f"DAS28-CRP: {das28}", n, f"CDAI: {cdai}")
+              for n, (cdai, das28) in zip(counts, [("moderate", "low"), ("moderate", "moderate"), ("low", "low"), ("low", "moderate")], strict=True)),
+            count_cell(drugs, "Patients", sum(counts), "both bands known"),
+            proportion_cell(drugs, "Patients", 20, sum(counts), "lower band by DAS28-CRP than by CDAI"),
+        )
+    ],
+    "treatment_flows": [
+        proportion_cell("Line 1", "Patients", 60, 90, "tnf"),
+        proportion_cell("Line 1", "Patients", 30, 90, "other mechanism"),
+        count_cell("Line 1 to 2", "Patients", 20, "tnf → jak"),
+        count_cell("Line 1 to 2", "Patients", 6, "tnf → tnf"),
+        count_cell("Line 1 to 2", "Patients", 8, "tnf → rare ways"),
+        count_cell("Line 1 to 2", "Patients", 26, "tnf → no further line"),
+        count_cell("Line 1 to 2", "Patients", 30, "other mechanism → jak"),
+        proportion_cell("Line 2", "Patients", 50, 64, "jak"),
+        proportion_cell("Line 2", "Patients", 6, 64, "tnf"),
+        proportion_cell("Line 2", "Patients", 8, 64, "other mechanism"),
     ],
     "d2t_characteristics": [
         proportion_cell("Obese", "Met", 20, 40),
@@ -283,3 +332,97 @@ def test_a_prevalence_that_is_held_back_has_neither_point_nor_bar():
     axes = one_figure("prevalence_by_definition", cells_shown(OPENSAFELY)).axes[0]
     assert len(axes.patches) == 1
     assert len(axes.lines) == 2  # the interval and the point of the other definition
+
+
+def luma(colour: str) -> float:
+    """What a grey print makes of the colour, 0 to 255 (ITU-R BT.709)."""
+    return 255 * sum(part * weight for part, weight in zip(to_rgb(colour), (0.2126, 0.7152, 0.0722), strict=True))
+
+
+def test_colours_side_by_side_differ_by_forty_steps_of_grey():
+    greys = [luma(colour) for colour in STYLE.series]
+    assert min(abs(one - other) for one, other in pairwise(greys)) >= 40
+    assert list(STYLE.colours)[:4] == ["main", "second", "third", "fourth"]  # figures that take them in this order
+    assert abs(luma(STYLE.severity["high"]) - luma(STYLE.severity["moderate"])) >= 40
+
+
+def test_the_colours_of_old_would_not_have_passed_in_grey():
+    assert abs(luma("#009E73") - luma("#CC79A7")) < 40  # Okabe & Ito: green beside purple
+
+
+def rendered(**how) -> dict[str, bytes]:
+    return render(one_figure("prevalence", cells_shown(LOCAL)), STYLE, **how)
+
+
+@pytest.mark.parametrize("size", ["slide", "poster"])
+def test_a_larger_size_enlarges_every_picture_and_leaves_its_layout(size):
+    times, as_printed, enlarged = STYLE.sizes[size], rendered(), rendered(size=size)
+    sides = [re.search(rb'width="([\d.]+)pt" height="([\d.]+)pt" viewBox="([^"]+)"', given["svg"]).groups() for given in (as_printed, enlarged)]  # fmt: skip
+    assert sides[0][2] == sides[1][2]
+    for before, after in zip(sides[0][:2], sides[1][:2], strict=True):
+        assert float(after) == pytest.approx(times * float(before), rel=1e-6)
+    assert as_printed["svg"].partition(b"viewBox")[2] == enlarged["svg"].partition(b"viewBox")[2]
+    boxes = [re.search(rb"/MediaBox \[ 0 0 ([\d.]+) ", given["pdf"])[1] for given in (as_printed, enlarged)]
+    assert float(boxes[1]) == pytest.approx(times * float(boxes[0]))
+    pictures = [Image.open(io.BytesIO(given["png"])) for given in (as_printed, enlarged)]
+    assert pictures[1].width == pytest.approx(times * pictures[0].width, abs=2)
+    assert [round(picture.info["dpi"][0]) for picture in pictures] == [300, 300]
+    assert enlarged == rendered(size=size)
+
+
+def test_the_sizes_are_the_column_and_the_page_of_a_journal():
+    assert STYLE.width_mm == {"column": 85, "page": 176}
+    assert STYLE.sizes["print"] == 1
+
+
+def test_a_tiff_is_made_only_on_request_and_has_six_hundred_dots_per_inch_and_no_transparency():
+    assert list(rendered()) == ["svg", "pdf", "png"]
+    tiff = rendered(tiff=True)["tiff"]
+    picture = Image.open(io.BytesIO(tiff))
+    assert (picture.mode, picture.info["compression"]) == ("RGB", "tiff_lzw")
+    assert [float(dots) for dots in picture.info["dpi"]] == [600, 600]
+    assert picture.width == pytest.approx(600 * STYLE.width_mm["page"] / 25.4, abs=2)
+    assert not {305, 306, 315, 316} & set(picture.tag_v2)  # program, date, person, computer
+    assert tiff == rendered(tiff=True)["tiff"]
+    files = draw_figures(["prevalence"], tables(CELLS, LOCAL), STYLE, "audit", LOCAL, True, tiff=True)
+    assert list(files) == [f"prevalence.{ending}" for ending in ("svg", "pdf", "png", "tiff", "csv")]
+
+
+def test_a_band_between_two_lines_is_as_high_as_the_patients_who_went_that_way():
+    axes = one_figure("treatment_sequence", cells_shown(LOCAL)).axes[0]
+    bands = [patch.get_path().vertices[:, 1] for patch in axes.patches if len(patch.get_path().vertices) == 9]
+    assert [band[7] - band[0] for band in bands] == [6, 20, 30]  # tnf to tnf, tnf to jak, others to jak
+    boxes = [patch for patch in axes.patches if patch.get_path().vertices.shape[0] == 5]
+    assert [box.get_height() for box in boxes] == [60, 30, 6, 50, 8, 8]  # the lines' boxes, then the stub of rare ways
+    assert "grey stub" in axes.texts[-1].get_text()
+
+
+def test_a_way_that_is_held_back_has_no_band_and_its_box_no_number():
+    axes = one_figure("treatment_sequence", cells_shown(OPENSAFELY)).axes[0]
+    bands = [patch.get_path().vertices[:, 1] for patch in axes.patches if len(patch.get_path().vertices) == 9]
+    assert sorted(band[7] - band[0] for band in bands if band[7] > band[0]) == [20, 30]
+    said = [text.get_text() for text in axes.texts]
+    assert f"tnf {SUPPRESSED}" in said
+    assert f"{SUPPRESSED}: 1 ways from line to line, not drawn" in said[-1]
+
+
+def test_the_parts_of_a_bar_add_up_to_the_score_and_a_bar_held_back_has_none():
+    axes = one_figure("das28_components", cells_shown(OPENSAFELY)).axes[-1]
+    ends = {round(bar.get_y() + bar.get_height() / 2): bar.get_x() + bar.get_width() for bar in axes.patches if bar.get_width()}
+    assert ends == {0: pytest.approx(3.3), 2: pytest.approx(1.76)}
+    assert [label.get_text() for label in axes.get_yticklabels()][1] == "DAS28-ESR: Not assessable"
+    assert sum(SUPPRESSED in text.get_text() for text in axes.texts) == 2
+
+
+def test_a_field_of_the_two_scores_is_the_darker_the_more_are_in_it_and_has_none_where_held_back():
+    left, right = one_figure("cdai_v_das28_crp", cells_shown(OPENSAFELY)).axes[:2]
+    shades = [patch.get_alpha() for patch in left.patches if patch.get_fill()]
+    assert shades == [pytest.approx(0.06), 1.0, pytest.approx(0.06 + 0.94 * 20 / 30)]  # nobody, 30, 20; 4 is held back
+    assert [text.get_text() for text in left.texts] == ["0", "30", "20", "×"]
+    assert len([patch for patch in right.patches if not patch.get_fill()]) == 2  # framed: both say the same
+
+
+def test_unknown_criteria_are_a_bar_of_their_own_beside_those_that_are_met():
+    figure = one_figure("criteria_overlap", cells_shown(LOCAL))
+    bars = [[bar.get_width() for bar in axes.patches] for axes in figure.axes[2::3]]
+    assert bars == [[30, 5, 40], [30, 0, 95]]  # criterion 1: 30 and 5 unknown; 2d: unknown in all 95

@@ -5,6 +5,7 @@ import pytest
 
 from d2tra.config import Study
 from d2tra.definitions import load_definition
+from d2tra.disclosure.relations import bind
 from d2tra.extract.schemas import complete
 from d2tra.risk_factor_plan import load_plan
 from d2tra.risk_factors import derive_factors
@@ -151,3 +152,11 @@ def test_the_table_says_where_bands_and_standard_come_from():
     notes = " ".join(table(synthetic=True).footnotes)
     for said in ("none below 3.2; moderate up to 5.1; severe above 5.1", "TA375", "TA715", "Synthetic"):
         assert said in notes
+
+
+def test_disclosure_control_knows_that_both_eras_make_all():
+    sums = bind({"audit": [table()]}, {"audit": range(6)}).sums
+    of_two = [
+        {(sign, name[3]) for sign, name in terms} for terms in sums if {name[1] for _, name in terms} == {TWO}
+    ]
+    assert {(1, ALL), (-1, BEFORE), (-1, SINCE)} in of_two

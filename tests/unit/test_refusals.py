@@ -207,7 +207,7 @@ def test_every_criterion_of_a_shipped_definition_reads_something(name):
 
 
 def test_every_way_of_a_factor_reads_something_or_is_made_of_other_factors():
-    assert set(Origin.model_fields) - set(READS) == {"limit", "bands", "all_of", "any_of"}
+    assert set(Origin.model_fields) - set(READS) == {"limit", "bands", "first_known", "all_of", "any_of"}
     for name in PLAN.factors:
         assert PLAN.reads_of(name), name
 

@@ -32,6 +32,7 @@ try:
     COHORTS = STUDY.cohort_names
     GRID_COHORTS, GRID_FILES = grid_cohorts(STUDY), grid_files(STUDY)
     SYNTHETIC = any(site.synthetic for site in SITES.values())
+    WITHOUT_TREATMENTS = [name for name, site in SITES.items() if site.has_no("treatments")]
 except StudyError as mistake:
     raise SystemExit(f"\n{mistake}\n")
 
@@ -57,6 +58,13 @@ wildcard_constraints:
 
 onstart:
     io.make_private(f"results/{STUDY.name}/private")
+
+
+def ledger_of(wildcards):
+    """What has been released under the profile so far; none where nothing may leave."""
+    if not PROFILES[wildcards.profile].may_leave:
+        return None
+    return f"results/{STUDY.name}/private/ledger/{wildcards.profile}.csv"
 
 
 def code(script):

@@ -1,24 +1,45 @@
 """
 From numbers to released numbers, and from those alone to tables, figures and the report.
 
-needs   <private>/cohorts/{cohort}/tables/, config/release.yaml
+needs   <private>/cohorts/{cohort}/tables/, members.parquet, config/release.yaml; <private>/ledger/{profile}.csv if there
 gives   <private>/drafts/{profile}/{cohort}/numbers/       released cells, one csv per table
+        <private>/drafts/{profile}/{cohort}/held_back.csv  what was held back, and why
         <private>/drafts/{profile}/{cohort}/tables/        each as csv, html, docx, xlsx, tex
-        <private>/drafts/{profile}/{cohort}/figures/       svg, pdf, png and the cells behind each
+        <private>/drafts/{profile}/{cohort}/figures/       svg, pdf, png (tiff on request) and the cells behind each
         <private>/drafts/{profile}/{cohort}/report.html    one self-contained file; report.docx, to be edited
+        <private>/drafts/{profile}/{cohort}/contents.json  what both may say
 """
 
 
+def shown_before(folder):
+    """A folder of each cohort that is disclosed before this one: those that the study names before it; before the chapter
+    on validation, all."""
+
+    def folders(wildcards):
+        before = COHORTS[: COHORTS.index(wildcards.cohort)] if wildcards.cohort in COHORTS else COHORTS
+        place = folder.format(profile=wildcards.profile)
+        return expand(f"results/{STUDY.name}/private/{place}", cohort=before)
+
+    return folders
+
+
+# The ledger is no input: what a release writes there must not make the same release out of date.
 rule disclose:
-    """Suppress and round what the profile does not let out."""
+    """Suppress and round what the profile does not let out, and what could be subtracted from what was shown before."""
     input:
         tables="<private>/cohorts/{cohort}/tables",
+        members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
+        earlier=shown_before("cohorts/{{cohort}}/tables"),
+        shown=shown_before("drafts/{profile}/{{cohort}}/numbers"),
         profiles=settings.setting_path("release"),
         code=code("disclose"),
     output:
         numbers=directory("<private>/drafts/{profile}/{cohort}/numbers"),
+        held_back="<private>/drafts/{profile}/{cohort}/held_back.csv",
     log:
         "<private>/logs/disclose/{profile}_{cohort}.log",
+    params:
+        ledger=ledger_of,
     script:
         "../scripts/disclose.py"
 
@@ -51,6 +72,8 @@ rule draw:
         "<private>/logs/draw/{profile}_{cohort}.log",
     params:
         figures=STUDY.figures,
+        size=STUDY.figure_size,
+        tiff=STUDY.figure_tiff,
         synthetic=SYNTHETIC,
     script:
         "../scripts/draw.py"
@@ -67,10 +90,11 @@ rule write_reports:
     output:
         report="<private>/drafts/{profile}/{cohort}/report.html",
         document="<private>/drafts/{profile}/{cohort}/report.docx",
+        contents="<private>/drafts/{profile}/{cohort}/contents.json",
     log:
         "<private>/logs/write_reports/{profile}_{cohort}.log",
     params:
         synthetic=SYNTHETIC,
-        without_treatments=[name for name, site in SITES.items() if site.has_no("treatments")],
+        without_treatments=WITHOUT_TREATMENTS,
     script:
         "../scripts/write_reports.py"

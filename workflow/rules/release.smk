@@ -1,9 +1,11 @@
 """
-What may leave the department, and what stays under internal/: copied whole from the drafts, then sealed.
+What may leave the department, and what stays under internal/: read back, copied whole from the drafts, then sealed.
 
 needs   <private>/drafts/{profile}/{cohort}/
 gives   <results>/{place}/{profile}/{cohort}/      tables, figures, report.html, report.docx; place = release or internal
         <results>/{place}/{profile}/manifest.json  every file with its hash, the protocol, the inputs, the software
+        <private>/seals/{place}_{profile}.sha256   hash of the manifest
+        <private>/ledger/{profile}.csv             every cell that was released under it, now and before
 """
 
 
@@ -31,8 +33,9 @@ def manifests():
 
 
 rule release:
-    """Move one cohort's finished drafts to where people look for them."""
+    """Read the documents back, then move one cohort's finished drafts to where people look for them."""
     input:
+        contents="<private>/drafts/{profile}/{cohort}/contents.json",
         tables="<private>/drafts/{profile}/{cohort}/tables",
         figures="<private>/drafts/{profile}/{cohort}/figures",
         report="<private>/drafts/{profile}/{cohort}/report.html",
@@ -50,19 +53,22 @@ rule release:
 
 
 rule seal_release:
-    """Write the manifest: what was released, from which protocol, inputs and software."""
+    """Write the manifest: what was released, from which protocol, inputs and software. Keep its cells in the ledger."""
     input:
         reports=expand("<results>/{{place}}/{{profile}}/{cohort}/report.html", cohort=COHORTS),
         documents=expand("<results>/{{place}}/{{profile}}/{name}", name=DOCUMENTS),
         shares=expand("<results>/{{place}}/{{profile}}/share/{site}.json", site=SITES),
+        numbers=expand("<private>/drafts/{{profile}}/{cohort}/numbers", cohort=COHORTS),
         protocol="<private>/protocol.json",
         raw=[path for paths in RAW_FILES.values() for path in paths],
         code=code("seal_release"),
     output:
         manifest="<results>/{place}/{profile}/manifest.json",
+        seal="<private>/seals/{place}_{profile}.sha256",
     log:
         "<private>/logs/seal_release/{place}_{profile}.log",
     params:
         study=STUDY.name,
+        ledger=ledger_of,
     script:
         "../scripts/seal_release.py"

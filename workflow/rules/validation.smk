@@ -69,6 +69,4 @@ rule seal_validation:
 
 
 def validation_manifests():
-    return [
-        f"results/{STUDY.name}/{place_of(name)}/{name}/{VALIDATION}/manifest.json" for name in PROFILES
-    ]
+    return [f"results/{STUDY.name}/{place_of(name)}/{name}/{VALIDATION}/manifest.json" for name in PROFILES]

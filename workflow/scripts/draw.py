@@ -10,6 +10,14 @@ if __name__ == "__main__":
     logs.start(snakemake.log[0])
     asked, profile = snakemake.params, load_profile(snakemake.wildcards.profile)
     tables = read_tables(snakemake.input.numbers)
-    cohort = snakemake.wildcards.cohort
-    figures = draw_figures(asked.figures, tables, load_style(), cohort, profile, asked.synthetic)
+    figures = draw_figures(
+        asked.figures,
+        tables,
+        load_style(),
+        snakemake.wildcards.cohort,
+        profile,
+        asked.synthetic,
+        size=asked.size,
+        tiff=asked.tiff,
+    )
     io.write_folder(figures, snakemake.output.figures)

@@ -1,13 +1,20 @@
-"""Write the manifest: what was released, from which protocol, inputs and software."""
+"""Write the manifest: what was released, from which protocol, inputs and software. Keep its cells in the ledger."""
 
 from pathlib import Path
 
 from d2tra import config, io, logs, provenance
+from d2tra.disclosure.ledger import record
+from d2tra.tables import read_tables
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    given, folder = snakemake.input, Path(snakemake.output.manifest).parent
+    given, asked, folder = snakemake.input, snakemake.params, Path(snakemake.output.manifest).parent
     protocol = io.read_json(given.protocol)
     apart = [config.VALIDATION]
-    found = provenance.manifest(folder, protocol, given.raw, snakemake.params.study, apart)
-    io.write_json(found, snakemake.output.manifest)
+    io.write_json(
+        provenance.manifest(folder, protocol, given.raw, asked.study, apart), snakemake.output.manifest
+    )
+    release = provenance.seal_of(snakemake.output.manifest)
+    if asked.ledger:
+        record(asked.ledger, release, {Path(at).parent.name: read_tables(at) for at in given.numbers})
+    io.write_text(f"{release}\n", snakemake.output.seal)

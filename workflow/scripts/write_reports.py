@@ -9,7 +9,7 @@ from d2tra.tables import read_tables
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
     given, study = snakemake.input, config.load_study(snakemake.input.study)
-    svgs, pngs = io.read_contents(given.figures, ".svg"), io.read_contents(given.figures, ".png")
+    svgs, pngs = (io.read_contents(given.figures, kind) for kind in (".svg", ".png"))
     contents = report_contents(
         study,
         snakemake.wildcards.cohort,
@@ -20,5 +20,6 @@ if __name__ == "__main__":
         [load_definition(name) for name in study.definitions],
         snakemake.params.without_treatments,
     )
+    io.write_json(contents, snakemake.output.contents)
     io.write_text(report_page(contents, svgs), snakemake.output.report)
     io.write_bytes(report_document(contents, pngs), snakemake.output.document)

@@ -14,6 +14,7 @@ from d2tra import io
 from d2tra.centres.commands import answer_exact, pool_files, start_exact, step_exact
 from d2tra.config import Study, config_file, load_study, load_yaml
 from d2tra.definitions import why
+from d2tra.disclosure.verify import verify
 from d2tra.documents.commands import check_numbers
 from d2tra.errors import StudyError
 from d2tra.review.rounds import score_workbooks, write_review
@@ -34,6 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_review(verbs)
     _add_pool(verbs)
     _add_check_numbers(verbs)
+    _add_verify(verbs)
     wanted = parser.parse_args(arguments)
     try:
         print(wanted.answer(wanted))
@@ -110,6 +112,17 @@ def _add_pool(verbs: Any) -> None:
     step = steps.add_parser("step", help="coordinator: the next round, or the fit, from all answers")
     step.add_argument("folder", type=Path)
     step.set_defaults(answer=lambda given: step_exact(given.folder))
+
+
+def _add_verify(verbs: Any) -> None:
+    checked = verbs.add_parser(
+        "verify", help="are the results what was sealed, and has the release been approved?"
+    )
+    checked.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+    checked.add_argument("--profile", help="one release profile (default: every one that has results)")
+    checked.set_defaults(
+        answer=lambda given: verify(load_study(given.study or _default_study()), given.profile)
+    )
 
 
 def _add_check_numbers(verbs: Any) -> None:

@@ -19,6 +19,7 @@ VALIDATION = "validation"  # the chapter of results that stands beside the cohor
 PROJECT = Path(__file__).resolve().parents[3]
 Policy = Literal["unknown", "assume_met", "global_above_50", "ignore"]
 Baseline = Literal["first_bts", "diagnosis", "index"]
+FigureSize = Literal["print", "slide", "poster"]
 Share = Literal["aggregates", "exact_under_agreement"]  # what may be exchanged: docs/across-centres.md
 Model = TypeVar("Model", bound="Closed")
 
@@ -97,6 +98,8 @@ class Study(Closed):
     models: list[str] = Field(default=["univariable"], min_length=1)
     tables: list[str] | Literal["all"] = "all"
     figures: list[str] | Literal["all"] = "all"
+    figure_size: FigureSize = "print"
+    figure_tiff: bool = False
     published: str | None = None
     release: list[str] = ["local_audit"]
     conference: str = "bsr"

@@ -6,8 +6,8 @@ import ast
 import hashlib
 import json
 import platform
-from functools import cache
 from collections.abc import Iterable, Mapping
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,8 @@ from d2tra.config import PROJECT, load_yaml
 from d2tra.errors import StudyError
 
 FROZEN = "frozen_protocol"
+MANIFEST, APPROVAL = "manifest.json", "APPROVED.yaml"
+UNSEALED = {MANIFEST, APPROVAL, ".snakemake_timestamp"}
 PACKAGE = Path(__file__).parent
 SOFTWARE = (
     "d2tra",
@@ -68,7 +70,7 @@ def protocol(study_file: str | Path, files: Iterable[str | Path]) -> dict[str, A
     called by their place in the folder of the command or in the project; elsewhere, by their name.
     """
     stated = {key: value for key, value in load_yaml(study_file).items() if key != FROZEN}
-    hashes = {_place_of(Path(path)): _sha256(Path(path)) for path in files}
+    hashes = {_place_of(Path(path)): seal_of(path) for path in files}
     text = json.dumps(stated, default=str, ensure_ascii=False)
     hashes[_place_of(Path(study_file))] = hashlib.sha256(text.encode()).hexdigest()
     hashes = dict(sorted(hashes.items()))
@@ -109,27 +111,32 @@ def manifest(
     sub-folders `apart`, which have a manifest of their own); `protocol`: as `protocol` returns it; `raw_sha256`: of
     every raw input; `software`: versions of the packages that make numbers.
     """
-    named = (path for path in sorted(folder.rglob("*")) if path.is_file())
-    unsealed = {"manifest.json", "APPROVED.yaml", ".snakemake_timestamp"}
-    kept = [
-        path
-        for path in named
-        if path.name not in unsealed and path.relative_to(folder).parts[0] not in set(apart)
-    ]
     return {
         "study": study,
-        "files": {path.relative_to(folder).as_posix(): _sha256(path) for path in kept},
+        "files": hashes_in(folder, apart),
         "protocol_sha256": protocol["protocol_sha256"],
         "protocol": protocol["files"],
-        "raw_sha256": {Path(path).name: _sha256(Path(path)) for path in sorted(raw)},
+        "raw_sha256": {Path(path).name: seal_of(path) for path in sorted(raw)},
         "software": software(),
     }
+
+
+def hashes_in(folder: Path, apart: Iterable[str] = ()) -> dict[str, str]:
+    """Returns path → sha256 of every file below the folder that a manifest of it names."""
+    kept = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file()]
+    return {
+        path.as_posix(): seal_of(folder / path)
+        for path in kept
+        if path.name not in UNSEALED and path.parts[0] not in set(apart)
+    }
+
+
+def seal_of(path: str | Path) -> str:
+    """Returns the sha256 of a file; that of a manifest names its release."""
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
 def software() -> dict[str, str]:
     """Returns package → version, of Python and the packages that make numbers."""
     return {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE}
 
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -24,6 +24,8 @@ OWN_KEYS = {
     "sites",
     "tables",
     "figures",
+    "figure_size",
+    "figure_tiff",
     "published",
     "release",
     "share",

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array, csr_array
 
 from d2tra.disclosure.relations import Bound, Name
 
+
 class Worlds:
     """The sets of counts that obey what binds them. They are told by how far each count is from its exact value: all 0
     is the truth. Counts that are equal by definition are one."""
@@ -84,7 +85,8 @@ def find_world(
         np.concatenate([-wanted[near], [cell.cost for cell in cells]]),
         integrality=np.ones(width),
         bounds=Bounds(
-            np.concatenate([low[near], np.zeros(len(cells))]), np.concatenate([high[near], np.ones(len(cells))])
+            np.concatenate([low[near], np.zeros(len(cells))]),
+            np.concatenate([high[near], np.ones(len(cells))]),
         ),
         constraints=[
             LinearConstraint(_widened(sums, width), 0, 0),
@@ -108,7 +110,9 @@ def _obeys(
     return (
         bool(((low <= moved) & (moved <= high)).all())
         and not (worlds.matrix @ moved).any()
-        and all(least <= moved[place] <= most for cell in shown for place, (least, most) in cell.ranges.items())
+        and all(
+            least <= moved[place] <= most for cell in shown for place, (least, most) in cell.ranges.items()
+        )
     )
 
 

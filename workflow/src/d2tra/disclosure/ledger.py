@@ -50,9 +50,11 @@ def remembered(ledger: pl.DataFrame) -> Remembered:
     return found
 
 
-def read_ledger(path: str | Path) -> pl.DataFrame:
-    """Returns the ledger (columns LEDGER); empty where nothing has been released yet."""
-    return pl.read_csv(path, schema=LEDGER) if Path(path).is_file() else pl.DataFrame(schema=LEDGER)
+def read_ledger(path: str | Path | None) -> pl.DataFrame:
+    """Returns the ledger (columns LEDGER); empty where nothing has been released yet, or nothing may be (None)."""
+    if path is None or not Path(path).is_file():
+        return pl.DataFrame(schema=LEDGER)
+    return pl.read_csv(path, schema=LEDGER)
 
 
 def released_cells(release: str, cohort: str, tables: Sequence[Table]) -> pl.DataFrame:
@@ -65,7 +67,10 @@ def released_cells(release: str, cohort: str, tables: Sequence[Table]) -> pl.Dat
         for table in tables
     ]
     return pl.concat(
-        [pl.DataFrame(schema=LEDGER), *(cells.select(pl.col(name).cast(kind) for name, kind in LEDGER.items()) for cells in shown)]
+        [
+            pl.DataFrame(schema=LEDGER),
+            *(cells.select(pl.col(name).cast(kind) for name, kind in LEDGER.items()) for cells in shown),
+        ]
     )
 
 

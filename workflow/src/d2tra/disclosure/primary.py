@@ -96,9 +96,7 @@ def gives_away(cells: pl.DataFrame, profile: Profile) -> pl.Series:
     counted = pl.col("kind").is_in(["count", "proportion"])
     limit = pl.when(counted).then(profile.suppress_up_to).otherwise(profile.small_up_to)
     rest = pl.when(pl.col("kind") == "proportion").then(pl.col("total") - pl.col("n"))
-    small = [
-        count.is_between(1, limit) for count in (pl.col("n"), pl.col("total"), pl.col("smallest"), rest)
-    ]
+    small = [count.is_between(1, limit) for count in (pl.col("n"), pl.col("total"), pl.col("smallest"), rest)]
     return cells.select(pl.any_horizontal(small).fill_null(False)).to_series()
 
 

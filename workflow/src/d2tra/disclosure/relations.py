@@ -10,20 +10,24 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import permutations
+from itertools import pairwise, permutations
 from typing import Any, NamedTuple
 
 from d2tra.tables import Table
 from d2tra.tables.agreement import ANY, COUNTS, EACH, EXACTLY, OTHERS, TOGETHER
+from d2tra.tables.data_quality import COUNTS as ROWS
+from d2tra.tables.data_quality import OF_EXTRACT
 from d2tra.tables.model_rows import REFERENCE
+from d2tra.tables.nice_pathway import BEFORE, SINCE
 from d2tra.tables.odds_ratios import EVENTS
 from d2tra.tables.prevalence import UPPER
 from d2tra.tables.results import NO, NOT_RECORDED, STATUSES, YES
 
-ALL, PATIENTS = "All", "Patients"
+ALL, PATIENTS, EXTRACT = "All", "Patients", "the extract"
 MET, NOT_MET, NOT_ASSESSABLE = STATUSES.values()
 PRIMARY = ", primary)"
 OF, REST = "of", "rest"
+AGREES = "Agrees"
 COMPLETE = "Complete cases of the model"
 BY_FACTOR = ("odds_ratios_by_cohort", "risk_effects")  # a section per row, the factor in the level
 Name = tuple[str | None, ...]  # cohort, row, level, column, then "of" or "rest"
@@ -31,11 +35,11 @@ Term = tuple[int, Name]
 
 
 class Place(NamedTuple):
-    """A cell of a release: its cohort, its table, and which cell of it."""
+    """A cell of a release: its cohort, its table, and the how many-th cell of it."""
 
     cohort: str
     table: str
-    index: int
+    which: int
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,7 @@ def bind(tables: Mapping[str, Sequence[Table]], members: Mapping[str, Collection
             _name_cells(bound, cohort, table, members)
     _bind_rows(bound)
     _bind_columns(bound)
+    _bind_extract(bound)
     _bind_groups(bound)
     _bind_definitions(bound)
     _bind_models(bound)
@@ -111,7 +116,8 @@ def _name_cells(bound: Bound, cohort: str, table: Table, members: Collection[str
         counted[index] = tuple(named)
     near = _counts_beside(cells, names, counted)
     for index, cell in enumerate(cells):
-        exactly = near(index) if index not in counted and cell["smallest"] is not None else ()
+        says_nothing = cell["smallest"] is None or (cell["kind"] == "text" and cell["column"] != AGREES)
+        exactly = () if index in counted or says_nothing else near(index)
         if index in counted or exactly:
             bound.shown.append(Shown(Place(cohort, table.name, index), counted.get(index, ()), exactly))
 
@@ -128,6 +134,8 @@ def _counted(bound: Bound, name: Name, value: int, table: str) -> Name:
 
 def _name_of(cohort: str, table: str, cell: Mapping[str, Any], cohorts: Collection[str]) -> Name:
     row, level, column = cell["row"], cell["level"], cell["column"]
+    if table in OF_EXTRACT:  # the same in the report of every cohort
+        return (EXTRACT, row, level, column)
     said, _, rest = column.partition(": ")
     if row in cohorts:
         cohort, row = row, PATIENTS
@@ -145,7 +153,9 @@ def _name_of(cohort: str, table: str, cell: Mapping[str, Any], cohorts: Collecti
     return (cohort, row, level, column)
 
 
-def _counts_beside(cells: list[dict[str, Any]], names: list[Name], counted: Mapping[int, tuple[Name, ...]]) -> Any:
+def _counts_beside(
+    cells: list[dict[str, Any]], names: list[Name], counted: Mapping[int, tuple[Name, ...]]
+) -> Any:
     """What an estimate gives back: the counts of its line and of its reference's; of a comparison of the met and the not
     met, those of all levels."""
     rows: dict[tuple[Any, ...], list[int]] = defaultdict(list)
@@ -180,7 +190,7 @@ def _by(bound: Bound, *kept: int) -> dict[tuple[Any, ...], dict[tuple[Any, ...],
 
 def _bind_rows(bound: Bound) -> None:
     """Levels make their total; a total is the group less those not recorded, or the whole line above its levels."""
-    for (cohort, row, column), names in _by(bound, 0, 1, 3).items():
+    for (cohort, _, column), names in _by(bound, 0, 1, 3).items():
         levels = {key[0]: name for key, name in names.items() if len(key) == 1}
         totals = {key[0]: name for key, name in names.items() if key[1:] == (OF,)}
         above, group = levels.get(None), (cohort, PATIENTS, None, column)
@@ -211,11 +221,31 @@ def _bind_total(bound: Bound, total: Name, group: Name, unknown: Name | None) ->
 
 
 def _bind_columns(bound: Bound) -> None:
-    """All = met + not met + not assessable, in every line; who is not assessable has no column where there is nobody."""
+    """All = met + not met + not assessable, in every line; who is not assessable has no column where there is nobody. And
+    all = begun before a day + begun since."""
     for names in _by(bound, 0, 1, 2).values():
         for whole in [name for key, name in names.items() if key[0] == ALL]:
-            parts = [names[(status, *whole[4:])] for status in STATUSES.values() if (status, *whole[4:]) in names]
+            parts = [
+                names[(status, *whole[4:])] for status in STATUSES.values() if (status, *whole[4:]) in names
+            ]
             bound.sum_up(whole, parts)
+            eras = [
+                name
+                for key, name in names.items()
+                if str(key[0]).startswith((BEFORE, SINCE)) and key[1:] == whole[4:]
+            ]
+            if eras:
+                bound.sum_up(whole, eras)
+
+
+def _bind_extract(bound: Bound) -> None:
+    """Rows read are valid, set aside or repeated; of those set aside some are without their patient."""
+    for name in [name for name in bound.values if name[0] == EXTRACT and name[3] == ROWS["n_read"]]:
+        valid, aside, repeated, orphaned = (
+            (*name[:3], ROWS[count]) for count in ("n_valid", "n_quarantined", "n_duplicate", "n_orphaned")
+        )
+        bound.sum_up(name, [valid, aside, repeated])
+        bound.remain(aside, [orphaned], (*name[:3], "set aside for another reason"))
 
 
 def _bind_groups(bound: Bound) -> None:
@@ -266,10 +296,9 @@ def _bind_definitions(bound: Bound) -> None:
 def _bind_policy(bound: Bound, cohort: str | None, row: str | None, met: Name, unknown: Name | None) -> None:
     row = PATIENTS if str(row).endswith(PRIMARY) else row
     stated = [(cohort, row, None, status) for status in (MET, NOT_ASSESSABLE)]
-    if unknown and bound.values[met] == bound.values.get(stated[0]):
-        if bound.values[unknown] == bound.values.get(stated[1]):
-            bound.sum_up(met, [stated[0]])
-            bound.sum_up(unknown, [stated[1]])
+    if unknown and [bound.values[met], bound.values[unknown]] == [bound.values.get(name) for name in stated]:
+        bound.sum_up(met, [stated[0]])
+        bound.sum_up(unknown, [stated[1]])
     bound.sum_up((*met, OF), [(cohort, row, None, MET, OF)])
     if unknown:
         bound.sum_up((*unknown, OF), [(*met, OF)])
@@ -284,7 +313,9 @@ def _bind_pair(bound: Bound, cohort: str | None, first: str | None, second: str 
     bound.sum_up((cohort, PATIENTS, None, ALL), [both, only_1, only_2, neither, unknown])
     for name, only in ((first, only_1), (second, only_2)):
         met = (cohort, EACH, name, PATIENTS)
-        bound.remain(met, [both, only], (cohort, f"met under {name}, the other unknown", f"{first} {second}", ""))
+        bound.remain(
+            met, [both, only], (cohort, f"met under {name}, the other unknown", f"{first} {second}", "")
+        )
 
 
 def _bind_overlap(bound: Bound, cohort: str | None) -> None:
@@ -309,26 +340,28 @@ def _bind_models(bound: Bound) -> None:
     for name in [name for name in bound.values if name[3] == EVENTS and len(name) == 4]:
         cohort, row, level, _ = name
         level = None if level == YES else str(level).split(" v ")[0] if level else None
-        met, not_met = ((cohort, row, level, status) for status in (MET, NOT_MET))
+        groups: list[Name] = [(cohort, row, level, status) for status in (MET, NOT_MET)]
         if name[2] == NO:
-            met, not_met = ((cohort, row, None, status, REST) for status in (MET, NOT_MET))
+            groups = [(cohort, row, None, status, REST) for status in (MET, NOT_MET)]
         if row == "Patients in whom the outcome is known":
-            met, not_met = ((cohort, PATIENTS, None, status) for status in (MET, NOT_MET))
-        bound.sum_up(name, [met])
-        bound.sum_up((*name, OF), [met, not_met])
+            groups = [(cohort, PATIENTS, None, status) for status in (MET, NOT_MET)]
+        bound.sum_up(name, groups[:1])
+        bound.sum_up((*name, OF), groups)
 
 
 def _bind_flow(bound: Bound, tables: Mapping[str, Sequence[Table]]) -> None:
     """Who remains at a step and who is left out make those before it; the last ones are the cohort. Steps of a curve."""
     for cohort, own in tables.items():
         for cells in (table.cells for table in own if table.name == "selection_flow"):
-            remaining = [(cohort, row, None, "Remaining") for row in cells["row"].unique(maintain_order=True)]
-            for before, after in zip(remaining, remaining[1:], strict=False):
-                bound.sum_up(before, [after, (*after[:3], "Left out")])
-            bound.sum_up(remaining[-1], [(cohort, PATIENTS, None, ALL)])
+            rows = cells["row"].unique(maintain_order=True).to_list()
+            for before, row in pairwise(rows):
+                after: list[Name] = [(cohort, row, None, part) for part in ("Remaining", "Left out")]
+                bound.sum_up((cohort, before, None, "Remaining"), after)
+            bound.sum_up((cohort, rows[-1], None, "Remaining"), [(cohort, PATIENTS, None, ALL)])
         for cells in (table.cells.filter(kind="step") for table in own):
             for (column,), steps in cells.partition_by("column", as_dict=True).items():
-                taken = [(cohort, row, level, column) for row, level in steps.select("row", "level").iter_rows()]
+                places = steps.select("row", "level").iter_rows()
+                taken: list[Name] = [(cohort, row, level, column) for row, level in places]
                 for reached in ("met", "died before"):
                     bound.sum_up((cohort, "Followed", reached, PATIENTS), taken)
 

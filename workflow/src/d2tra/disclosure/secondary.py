@@ -17,10 +17,21 @@ import numpy as np
 import polars as pl
 
 from d2tra.disclosure.feasible import Cell, Found, Worlds, find_world
-from d2tra.disclosure.primary import SUPPRESSED, Profile, coarsened, disclose, emptied, gives_away, released_range, rounded, rounded
 from d2tra.disclosure.ledger import PLACE, Remembered, place_of, remembered
+from d2tra.disclosure.primary import (
+    SUPPRESSED,
+    Profile,
+    coarsened,
+    disclose,
+    emptied,
+    gives_away,
+    released_range,
+    rounded,
+)
 from d2tra.disclosure.relations import NOT_ASSESSABLE, NOT_MET, Bound, Name, Place, Shown, bind
 from d2tra.tables import Table
+from d2tra.tables.agreement import EXACTLY
+from d2tra.tables.results import NOT_RECORDED
 
 HELD_BACK: dict[str, type[pl.DataType]] = dict.fromkeys((*PLACE, "why"), pl.String)
 Rows = Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]  # cohort and table → its cells
@@ -30,6 +41,11 @@ CHANGED = "its difference from an earlier release is a small count"
 SUBTRACTED = "with it could be worked out: {}"
 LOST = "can be worked out from what was released before"
 UNPRINTED = ("median_iqr", "mean_sd")  # their n stands in no printed table: it alone is held back
+COMMONEST_FIRST = {
+    "definition_overlap": (EXACTLY,),
+    "treatment_sequence": ("First mechanism", "Sequence of mechanisms"),
+}
+LAST = (NOT_RECORDED, "other sequences")
 STEPS_AROUND, MANY_SUMS = 4, 12  # the size of a group is in many sums: a world near by leaves it as it is
 
 
@@ -124,7 +140,9 @@ def _gate(
         for name, least, most in changes:
             targets.setdefault(worlds.place[name], (least, most))
     cells = {
-        shown.place: Cell(_cost(rows[shown.place[:2]][shown.place.index], rank), _ranges(shown, worlds, profile))
+        shown.place: Cell(
+            _cost(rows[shown.place[:2]][shown.place.which], rank), _ranges(shown, worlds, profile)
+        )
         for rank, shown in enumerate(bound.shown)
         if shown.place.cohort == cohort and shown.place not in primary
     }
@@ -136,21 +154,20 @@ def _known_for_good(
 ) -> list[Shown]:
     """What other cohorts' tables show, and what earlier releases showed if it is still as they showed it."""
     let_out = {
-        (cohort, table.name): table.cells.rows(named=True)
+        place_of(cell, cohort, table.name): cell
         for cohort, one in earlier.items()
         for table in one.shown
+        for cell in table.cells.iter_rows(named=True)
     }
     known = []
     for shown in bound.shown:
-        cell, other = rows[shown.place[:2]][shown.place.index], let_out.get(shown.place[:2])
-        if other is not None:
-            is_known = other[shown.place.index]["note"] != SUPPRESSED and (
-                not shown.counts or other[shown.place.index]["n"] is not None
-            )
+        cell = rows[shown.place[:2]][shown.place.which]
+        place = place_of(cell, *shown.place[:2])
+        if place in let_out:
+            other = let_out[place]
+            is_known = other["note"] != SUPPRESSED and (not shown.counts or other["n"] is not None)
         else:
-            is_known = any(
-                _is_same(cell, old, profile) for old in before.get(place_of(cell, *shown.place[:2]), ())
-            )
+            is_known = any(_is_same(cell, old, profile) for old in before.get(place, ()))
         known += [shown] if is_known else []
     return known
 
@@ -169,7 +186,7 @@ def _changes(
     differences possible."""
     found: dict[Place, Changes] = {}
     for shown in bound.shown if profile.rounding == "none" else ():
-        cell = rows[shown.place[:2]][shown.place.index]
+        cell = rows[shown.place[:2]][shown.place.which]
         for old in before.get(place_of(cell, *shown.place[:2]), ()) if shown.place.cohort == cohort else ():
             for name, was in zip(shown.counts, (old["n"], old["total"]), strict=False):
                 gap = bound.values[name] - was if was is not None else 0
@@ -186,12 +203,30 @@ def _let_out(table: Table, cohort: str, profile: Profile, reasons: Collection[Pl
     )
     cells = disclose(table.cells, profile)
     unprinted = held & cells["kind"].is_in(UNPRINTED) & (cells["note"].fill_null("") != SUPPRESSED)
-    return emptied(cells, held & ~unprinted).with_columns(n=pl.when(~unprinted).then("n"))
+    let_out = emptied(cells, held & ~unprinted).with_columns(n=pl.when(~unprinted).then("n"))
+    return _reordered(let_out, table.name)
+
+
+def _reordered(cells: pl.DataFrame, table: str) -> pl.DataFrame:
+    """Levels that the table puts in the order of their exact counts, in that of the released ones: the order, too, tells
+    which of two is the larger."""
+    listed = cells.rows(named=True)
+    for row in COMMONEST_FIRST.get(table, ()):
+        places = [i for i, c in enumerate(listed) if c["row"] == row and c["level"] not in (*LAST, None)]
+        by_level: dict[str, list[dict[str, Any]]] = defaultdict(list)
+        for place in places:
+            by_level[listed[place]["level"]].append(listed[place])
+        sizes = {level: own[0]["n"] for level, own in by_level.items()}
+        order = sorted(sizes, key=lambda level: (sizes[level] is None, -(sizes[level] or 0), level))
+        moved = [cell for level in order for cell in by_level[level]]
+        for place, cell in zip(places, moved, strict=True):
+            listed[place] = cell
+    return pl.DataFrame(listed, schema=cells.schema)
 
 
 def _held_back(rows: Rows, reasons: Mapping[Place, str], lost: Iterable[str]) -> pl.DataFrame:
     found = [
-        {**place_of(rows[place[:2]][place.index], *place[:2])._asdict(), "why": why}
+        {**place_of(rows[place[:2]][place.which], *place[:2])._asdict(), "why": why}
         for place, why in sorted(reasons.items())
     ]
     return pl.DataFrame(found + [{"row": name, "why": LOST} for name in lost], schema=HELD_BACK)
@@ -216,7 +251,9 @@ def _cost(cell: Mapping[str, Any], rank: int) -> float:
         worth = 8.0
     else:
         worth = {NOT_ASSESSABLE: 2.0, NOT_MET: 4.0}.get(cell["column"], 6.0)
-        worth += 6.0 * (cell["row"] == "Patients") + 3.0 * (cell["column"] in ("Met", "Remaining", "Patients"))
+        worth += 6.0 * (cell["row"] == "Patients") + 3.0 * (
+            cell["column"] in ("Met", "Remaining", "Patients")
+        )
     return worth + 1e-5 * rank  # of two that cost the same, the first
 
 
@@ -322,5 +359,3 @@ def _neighbours(worlds: Worlds, start: int, steps: int | None) -> set[int]:
         edge = {place for number in sums for place, _ in worlds.sums[number]} - reached - hubs
         reached = reached | edge
     return reached
-
-

@@ -19,6 +19,7 @@ from d2tra.documents.presentation import poster, slide_deck
 from d2tra.models import load_model
 from d2tra.risk_factor_plan import load_plan
 from d2tra.tables import Table
+from d2tra.tables.cells import neutralised
 
 
 def study_documents(
@@ -57,6 +58,6 @@ def study_documents(
             for cohort, contents in reports.items()
         },
         "methods.md": methods_text(study, sites, definitions, models, plan, profile, synthetic, software),
-        "data_dictionary.csv": data_dictionary(definitions, plan),
-        "checklist_record.csv": checklist,
+        "data_dictionary.csv": neutralised(data_dictionary(definitions, plan)),
+        "checklist_record.csv": neutralised(checklist),
     }

@@ -9,7 +9,7 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
-from d2tra.config import place_in_words
+from d2tra.config import FigureSize, place_in_words
 from d2tra.disclosure import Profile
 from d2tra.errors import StudyError, nearest
 from d2tra.figures import (
@@ -32,6 +32,7 @@ from d2tra.figures import (
 )
 from d2tra.figures.style import Style, mark, render
 from d2tra.tables import OF_COHORT, Table
+from d2tra.tables.cells import neutralised
 
 
 @dataclass(frozen=True)
@@ -190,8 +191,10 @@ def draw_figures(
     cohort: str,
     profile: Profile,
     synthetic: bool,
+    size: FigureSize = "print",
+    tiff: bool = False,
 ) -> dict[str, bytes | pl.DataFrame]:
-    """Returns file name → content: each figure as svg, pdf and png, and the cells behind it as csv."""
+    """Returns file name → content: each figure as svg, pdf, png and, if wanted, tiff, and the cells behind it as csv."""
     cells = {table.name: table.cells for table in tables}
     said = [place_in_words(cohort), *(["synthetic data"] if synthetic else []), profile.title]
     files: dict[str, bytes | pl.DataFrame] = {}
@@ -199,6 +202,7 @@ def draw_figures(
         with mpl.rc_context(style.settings()):
             figure = kind.draw(cells, style)
             mark(figure, style, " · ".join(said), "SYNTHETIC DATA" if synthetic else None)
-        files |= {f"{name}.{ending}": content for ending, content in render(figure, style).items()}
-        files[f"{name}.csv"] = cells[kind.table]
+        rendered = render(figure, style, size, tiff)
+        files |= {f"{name}.{ending}": content for ending, content in rendered.items()}
+        files[f"{name}.csv"] = neutralised(cells[kind.table])
     return files

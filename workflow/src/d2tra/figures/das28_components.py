@@ -14,7 +14,7 @@ from d2tra.figures.style import Style
 from d2tra.tables.cells import decimal, format_cell
 from d2tra.tables.das28_components import ADDED
 
-ROW_MM, AROUND_MM = 8.0, 46
+ROW_MM, AROUND_MM = 9.0, 46
 LABEL_WIDTH = 16  # characters of the name of a component in a line
 WORTH_WRITING = 0.25  # points; a narrower part of a bar has no number in it
 TERMS = {
@@ -39,7 +39,7 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
     bars = added.select("row", "column").unique(maintain_order=True).rows()
     rows = (max(len(groups), 1), max(len(bars), 1))
     figure = style.figure("page", AROUND_MM + ROW_MM * sum(rows))
-    above, below = figure.subfigures(
+    above, below = figure.subfigures(  # type: ignore[misc]
         2, 1, height_ratios=(AROUND_MM / 2 + ROW_MM * rows[0], AROUND_MM / 2 + ROW_MM * rows[1])
     )
     for number, component in enumerate(components):
@@ -55,10 +55,15 @@ def _draw_component(axes: Axes, name: str, cells: pl.DataFrame, groups: list[str
     places = [float(groups.index(group)) for group in cells["column"]]
     draw_intervals(axes, cells, places, style.colours["main"])
     for cell, place in zip(cells.iter_rows(named=True), places, strict=True):
+        has_point = cell["estimate"] is not None
         axes.annotate(
-            format_cell(cell).replace(" [", "\n[") if cell["estimate"] is not None else format_cell(cell),
-            (0.5, place - 0.18), xycoords=("axes fraction", "data"), ha="center", va="bottom",
-        )  # fmt: skip
+            format_cell(cell),
+            (0.5, place - 0.18 * has_point),
+            xycoords=("axes fraction", "data"),
+            ha="center",
+            va="bottom" if has_point else "center",
+            color=style.colours["ink" if has_point else "grey"],
+        )
     label_rows(axes, groups, [float(place) for place in range(len(groups))], 0.9)
     axes.set_xlim(left=0)
     axes.set_title(textwrap.fill(name, LABEL_WIDTH), loc="left")

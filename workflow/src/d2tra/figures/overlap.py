@@ -21,7 +21,8 @@ from d2tra.tables.criteria_overlap import UNKNOWN
 
 BARS_MM, ROW_MM = 48, 5.2
 BELOW_MM = 18  # axis label and footer
-LABEL_WIDTH = 44  # characters
+LABEL_WIDTH = 34  # characters in a line of a name
+LINE_MM = 3.4
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,16 @@ class _Block:
     exactly: pl.DataFrame
     what: str
     unknown: pl.DataFrame | None = None
+
+    @property
+    def labels(self) -> list[str]:
+        return [textwrap.fill(level, LABEL_WIDTH) for level in self.each["level"]]
+
+    @property
+    def height_of_rows(self) -> float:
+        """In mm, that of a row by the longest label."""
+        most = max((label.count("\n") for label in self.labels), default=0)
+        return (ROW_MM + LINE_MM * most) * max(len(self.labels), 1)
 
 
 def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
@@ -61,7 +72,7 @@ def draw_criteria(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
 
 
 def _draw_blocks(blocks: list[_Block], style: Style) -> Figure:
-    heights = [height for block in blocks for height in (BARS_MM, ROW_MM * max(block.each.height, 1))]
+    heights = [height for block in blocks for height in (BARS_MM, block.height_of_rows)]
     figure = style.figure("page", sum(heights) + BELOW_MM * max(len(blocks), 1))
     if not blocks:
         figure.text(0.5, 0.5, "No combination to show", ha="center")
@@ -70,16 +81,14 @@ def _draw_blocks(blocks: list[_Block], style: Style) -> Figure:
     for number, block in enumerate(blocks):
         above, below = 2 * number, 2 * number + 1
         matrix = figure.add_subplot(grid[below, 0])
-        labels = [textwrap.shorten(level, LABEL_WIDTH, placeholder="…") for level in block.each["level"]]
-        _draw_matrix(matrix, block.names, labels, block.exactly["level"].to_list(), style)
+        _draw_matrix(matrix, block, style)
         _draw_combinations(figure.add_subplot(grid[above, 0], sharex=matrix), block, style)
         _draw_each(figure.add_subplot(grid[below, 1], sharey=matrix), block, style)
     return figure
 
 
-def _draw_matrix(
-    axes: Axes, names: list[str], labels: list[str], combinations: list[str | None], style: Style
-) -> None:
+def _draw_matrix(axes: Axes, block: _Block, style: Style) -> None:
+    names, combinations = block.names, block.exactly["level"].to_list()
     for row in range(0, len(names), 2):
         axes.axhspan(row - 0.5, row + 0.5, color=style.colours["faint"], alpha=0.6, lw=0)
     for place, combination in enumerate(combinations):
@@ -91,7 +100,7 @@ def _draw_matrix(
         axes.plot([place] * len(names), range(len(names)), "o", color=style.colours["grey"], ms=2, alpha=0.5)
         axes.plot([place, place], [met[0], met[-1]], color=style.colours["ink"], lw=1.4)
         axes.plot([place] * len(met), met, "o", color=style.colours["ink"], ms=6)
-    label_rows(axes, labels, [float(row) for row in range(len(names))], 0.5)
+    label_rows(axes, block.labels, [float(row) for row in range(len(names))], 0.5)
     axes.set_xlim(-0.7, max(len(combinations), 1) - 0.3)
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
     axes.spines["bottom"].set_visible(False)
@@ -108,7 +117,7 @@ def _draw_combinations(axes: Axes, block: _Block, style: Style) -> None:
     axes.tick_params(axis="x", bottom=False, labelbottom=False)
     axes.yaxis.set_major_locator(_ticks(exactly, 5))
     axes.set_ylim(0, max([n for n in exactly["n"] if n], default=1) * 1.12)
-    axes.set_ylabel(f"patients who meet\nexactly these {block.what}")
+    axes.set_ylabel(f"patients who meet exactly\nthese {block.what}")
 
 
 def _draw_each(axes: Axes, block: _Block, style: Style) -> None:
@@ -118,7 +127,7 @@ def _draw_each(axes: Axes, block: _Block, style: Style) -> None:
         n = cell["n"] or 0
         axes.barh(row, n, 0.65, color=style.colours["pale"], lw=0)
         if further:
-            axes.barh(row, further, 0.65, n, color=style.colours["faint"], lw=0)
+            axes.barh(row, further, 0.65, n, color=style.colours["grey"], alpha=0.5, lw=0)
         axes.annotate(_said(cell), (n + further, row), (2, 0), textcoords="offset points", va="center")
         most = max(most, n + further)
     axes.tick_params(axis="y", left=False, labelleft=False)
@@ -126,7 +135,8 @@ def _draw_each(axes: Axes, block: _Block, style: Style) -> None:
     axes.xaxis.set_major_locator(_ticks(block.each, 3))
     axes.set_xlim(0, most * 1.35)
     axes.set_xlabel(
-        "patients who meet it" + ("\n(palest: not assessable)" if block.unknown is not None else "")
+        "patients who meet it" + ("\n(grey: not assessable)" if block.unknown is not None else ""),
+        loc="right",
     )
 
 

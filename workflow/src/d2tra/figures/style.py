@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import io as memory
+import re
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
 from matplotlib.figure import Figure
+from PIL import Image
 from pydantic import Field
 
-from d2tra.config import Closed, parse, setting, setting_path
+from d2tra.config import Closed, FigureSize, parse, setting, setting_path
 
 MM_PER_INCH = 25.4
 
@@ -32,6 +35,8 @@ class Style(Closed):
     title_size_pt: float
     width_mm: dict[str, float]
     dots_per_inch: int
+    tiff_dots_per_inch: int
+    sizes: dict[FigureSize, float]
     line_width_pt: float
     colours: dict[str, str]
     severity: dict[str, str]
@@ -95,17 +100,67 @@ def mark(figure: Figure, style: Style, footer: str, watermark: str | None) -> No
         )
 
 
-def render(figure: Figure, style: Style) -> dict[str, bytes]:
-    """Returns the figure as svg, pdf and png, without date, user or program in it."""
-    nothing = {
-        "svg": {"Date": None, "Creator": None},
-        "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-        "png": {"Software": None},
-    }
-    files = {}
+def render(figure: Figure, style: Style, size: FigureSize = "print", tiff: bool = False) -> dict[str, bytes]:
+    """Returns the figure as svg, pdf, png and, if wanted, tiff, without date, user or program in it.
+
+    `size`: everything in it is as many times as large as the style says; the layout stays.
+    """
+    times, nothing = style.sizes[size], {"CreationDate": None, "Creator": None, "Producer": None}
     with mpl.rc_context(style.settings()):
-        for kind, metadata in nothing.items():
-            buffer = memory.BytesIO()
-            figure.savefig(buffer, format=kind, dpi=style.dots_per_inch, metadata=metadata)
-            files[kind] = buffer.getvalue()
+        with memory.BytesIO() as buffer:
+            figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
+            files = {"svg": _enlarged_svg(buffer.getvalue(), times)}
+        with memory.BytesIO() as buffer:
+            with _EnlargedPages(buffer, times, nothing) as pages:
+                pages.savefig(figure, dpi=style.dots_per_inch)
+            files["pdf"] = buffer.getvalue()
+        files["png"] = _pixels(figure, "png", style.dots_per_inch, times, metadata={"Software": None})
+        if tiff:
+            pixels = _pixels(figure, "tiff", style.tiff_dots_per_inch, times)
+            files["tiff"] = _opaque_tiff(pixels, style.tiff_dots_per_inch)
     return files
+
+
+def _pixels(figure: Figure, kind: str, dots_per_inch: int, times: float, **more: Any) -> bytes:
+    """The file says that it has so many dots per inch, so that it is shown enlarged."""
+    said = {"dpi": (dots_per_inch, dots_per_inch)}
+    with memory.BytesIO() as buffer:
+        figure.savefig(buffer, format=kind, dpi=dots_per_inch * times, pil_kwargs=said, **more)
+        return buffer.getvalue()
+
+
+def _opaque_tiff(picture: bytes, dots_per_inch: int) -> bytes:
+    """Publishers refuse an alpha channel."""
+    with memory.BytesIO() as buffer:
+        opaque = Image.open(memory.BytesIO(picture)).convert("RGB")
+        opaque.save(buffer, "TIFF", compression="tiff_lzw", dpi=(dots_per_inch, dots_per_inch))
+        return buffer.getvalue()
+
+
+def _enlarged_svg(svg: bytes, times: float) -> bytes:
+    """Width and height of the picture; what is in it follows from its viewBox."""
+    if times == 1:
+        return svg
+    text = svg.decode()
+    for side in ("width", "height"):
+        length = re.compile(rf'(<svg\b[^>]*? {side}=")([\d.]+)(?=pt")')
+        text = length.sub(lambda found: f"{found[1]}{float(found[2]) * times:.6f}", text, count=1)
+    return text.encode()
+
+
+class _EnlargedFile(PdfFile):
+    times = 1.0
+
+    def newPage(self, width: float, height: float) -> None:  # noqa: N802
+        super().newPage(width * self.times, height * self.times)
+        if self.times != 1:
+            self.output(self.times, 0, 0, self.times, 0, 0, Op.concat_matrix)
+
+
+class _EnlargedPages(PdfPages):
+    """A pdf whose pages are so many times as large as the figures on them."""
+
+    def __init__(self, file: memory.BytesIO, times: float, metadata: dict[str, Any]) -> None:
+        super().__init__(file, metadata=metadata)
+        self._file = _EnlargedFile(file, metadata=metadata)
+        self._file.times = times

@@ -13,7 +13,7 @@ from matplotlib.path import Path
 
 from d2tra.figures.style import Style
 from d2tra.tables.cells import SUPPRESSED
-from d2tra.tables.treatment_flows import LINE, NO_FURTHER, OTHER
+from d2tra.tables.treatment_flows import LINE, NO_FURTHER, OTHER, RARE
 from d2tra.tables.treatment_sequence import ARROW
 
 HEIGHT_MM = 112
@@ -23,7 +23,8 @@ GAP, ROW = (
     0.055,
 )  # between boxes, and the least from top to top: shares of the patients on the first line
 AFTER_LAST = 0.5  # room for what is written beside the last boxes
-BAND_OPACITY = 0.45
+STUB = 0.16  # length of the band of those who went rare ways
+BAND_OPACITY = 0.5
 CURVES = [Path.MOVETO, *[Path.CURVE4] * 3, Path.LINETO, *[Path.CURVE4] * 3, Path.CLOSEPOLY]
 
 Ways = dict[tuple[str, str], int | None]  # from, to → patients
@@ -39,38 +40,43 @@ class Box(NamedTuple):
 
 def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
     """Returns the figure: the lines from left to right, on each a box per mechanism, as high as the patients who took
-    it; between two lines a band per way, as high as the patients who went it; those without a further line end at their
-    box. A suppressed way has no band; a suppressed box is as high as the bands that meet it."""
+    it; between two lines a band per way, as high as the patients who went it, and a grey stub for those who went rare
+    ways; those without a further line end at their box. A suppressed way has no band; a suppressed box is as high as the bands that meet it."""
     cells = tables["treatment_flows"]
     lines = [line for line in _lines(cells) if line.height]
     ways = [_ways(cells, number) for number in range(1, len(lines))]
     order = _in_order(level for line in lines for level in line["level"])
     colours = {name: style.series[place] for place, name in enumerate(order) if name != OTHER}
     columns = _boxes(lines, ways, order)
-    bottom = max((box.top + box.height for boxes in columns for box in boxes.values()), default=1)
+    bottom = max((box.top + box.height for boxes in columns for box in boxes.values()), default=0) or 1
     figure = style.figure("page", HEIGHT_MM)
     axes = figure.add_subplot()
     axes.set_axis_off()
     axes.set_xlim(0, max(len(lines) - 1, 0) + BOX + AFTER_LAST)
     axes.set_ylim(bottom * 1.02, -0.1 * bottom)
     for x, (line, boxes) in enumerate(zip(lines, columns, strict=True)):
-        n = line["total"].max()
-        axes.text(x, -0.03 * bottom, f"{LINE}{x + 1}\nn = {SUPPRESSED if n is None else n}", va="bottom")
+        totals = line["total"].drop_nulls().to_list()
+        axes.text(x, -0.03 * bottom, f"{LINE}{x + 1}\nn = {totals[0] if totals else SUPPRESSED}", va="bottom")
         for name, box in boxes.items():
             colour = colours.get(name, style.colours["grey"])
             axes.add_patch(Rectangle((x, box.top), BOX, box.height, color=colour, lw=0))
             axes.text(x + BOX * 1.3, box.top + box.height / 2, f"{name} {box.said}", va="center", zorder=5)
     for x, found in enumerate(ways):
         _draw_ways(axes, x, found, columns[x : x + 2], order, colours, style)
-    n_hidden = sum(n is None for found in ways for n in found.values())
-    if n_hidden or not lines:
-        said = (
-            f"{SUPPRESSED}: {n_hidden} ways from line to line, not drawn"
-            if n_hidden
-            else "No line of treatment"
-        )
-        axes.text(0, bottom * 1.04, said, va="top", color=style.colours["grey"])
+    axes.text(0, bottom * 1.04, _said_below(ways), va="top", color=style.colours["grey"])
     return figure
+
+
+def _said_below(ways: list[Ways]) -> str:
+    """What the bands do not tell."""
+    n_hidden = sum(n is None for found in ways for n in found.values())
+    said = (
+        ["grey stub: rare ways, taken together"]
+        if any(to == RARE for found in ways for _, to in found)
+        else []
+    )
+    said += [f"{SUPPRESSED}: {n_hidden} ways from line to line, not drawn"] if n_hidden else []
+    return "; ".join(said)
 
 
 def _lines(cells: pl.DataFrame) -> list[pl.DataFrame]:
@@ -124,17 +130,21 @@ def _draw_ways(
     colours: Mapping[str, str],
     style: Style,
 ) -> None:
-    """Bands leave and enter each box from its top, in the order of the boxes at their other end."""
+    """Bands leave and enter each box from its top, in the order of the boxes at their other end; rare ways leave last."""
+    places = [*order, RARE]
     used: dict[tuple[int, str], int] = {}
-    for here, to in sorted(ways, key=lambda way: (order.index(way[0]), order.index(way[1]))):
-        n = ways[here, to] or 0
+    for here, to in sorted(ways, key=lambda way: (places.index(way[0]), places.index(way[1]))):
+        n, start = ways[here, to] or 0, x + BOX
         left = sides[0][here].top + used.get((0, here), 0)
+        used[0, here] = used.get((0, here), 0) + n
+        if to == RARE:
+            grey = style.colours["grey"]
+            axes.add_patch(Rectangle((start, left), STUB, n, color=grey, alpha=BAND_OPACITY / 2, lw=0))
+            continue
         right = sides[1][to].top + used.get((1, to), 0)
-        used[0, here], used[1, to] = used.get((0, here), 0) + n, used.get((1, to), 0) + n
-        start, end = x + BOX, x + 1
-        middle = (start + end) / 2
+        used[1, to] = used.get((1, to), 0) + n
+        middle, end = x + (1 + BOX) / 2, x + 1
         corners = [(start, left), (middle, left), (middle, right), (end, right),
                    (end, right + n), (middle, right + n), (middle, left + n), (start, left + n), (start, left)]  # fmt: skip
         colour = colours.get(here, style.colours["grey"])
-        if n:
-            axes.add_patch(PathPatch(Path(corners, CURVES), facecolor=colour, alpha=BAND_OPACITY, lw=0))
+        axes.add_patch(PathPatch(Path(corners, CURVES), facecolor=colour, alpha=BAND_OPACITY, lw=0))

@@ -39,8 +39,9 @@ def das28_components(results: Results) -> Table:
 
 
 def _terms(row: str, column: str, added: pl.DataFrame) -> list[Cell]:
-    """One cell per term; the SD is null for a single patient."""
-    return [
-        value_cell("mean_sd", row, column, term.mean(), term.std(), level=term.name, n=added.height)  # type: ignore[arg-type]
-        for term in added
-    ]
+    """One cell per term; null where nobody's components are known, the SD for a single patient too."""
+    cells = []
+    for term in added:
+        mean, spread = (None if x is None else round(float(x), 6) for x in (term.mean(), term.std()))  # type: ignore[arg-type]
+        cells.append(value_cell("mean_sd", row, column, mean, spread, level=term.name, n=added.height))
+    return cells

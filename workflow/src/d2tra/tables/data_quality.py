@@ -20,6 +20,7 @@ COUNTS = {
     "n_cells_fixed": "Cells mended",
 }
 EMPTY_CELLS = "missing"
+OF_EXTRACT = ("rows_accounted", "data_quality")  # of all its rows, whoever is in the cohort
 
 
 def rows_accounted(results: Results) -> Table:

@@ -95,8 +95,7 @@ class FailureRules(Closed):
 def load_failure_rules(name: str) -> FailureRules:
     """Returns the rules of config/failure_rules/<name>.yaml; StudyError names the file, the key and the nearest valid one."""
     path = find("failure_rules", name)
-    section = load_yaml(path)
-    rules = parse(FailureRules, {**section, "name": path.stem} if isinstance(section, dict) else section, path)
+    rules = parse(FailureRules, load_yaml(path), path, name=path.stem)
     exposure_rules(rules.changes, path)
     return rules
 

@@ -1,7 +1,7 @@
 // A click on a column's heading sorts its table: up, then down, then as printed. A line and its levels move together.
 "use strict";
 const NEXT = { none: "ascending", ascending: "descending", descending: "none" };
-const EMPTY = ["", "–", "[suppressed]"];
+const EMPTY = ["", "–", "0/0", "[suppressed]"];
 
 // "12/95 (12.6 %; 7.4–20.8)" counts as its percentage, "3.53 (0.98–12.72)" and "<0.001" as the number they begin with.
 function numberOf(text) {
