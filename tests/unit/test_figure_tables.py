@@ -95,6 +95,11 @@ def test_criteria_are_counted_together_at_the_top_and_within_one_that_asks_for_a
         "criteria": ["1", "2", "3"],
         "items of criterion 2": ["2a", "2b", "2c", "2d", "2e"],
     }
+    assert list(groups_of_criteria(load_definition("tr_psa_2025"))) == [
+        "criteria",
+        "items of criterion 2",
+        "items of criterion 4",
+    ]
 
 
 def test_a_patient_counts_where_exactly_these_criteria_are_met_and_unknown_is_not_met():
@@ -113,16 +118,21 @@ def test_each_criterion_is_of_those_who_could_be_judged_and_the_others_are_count
 
 
 def test_items_of_a_criterion_are_counted_among_the_cohort_and_another_definition_is_not():
-    assert counts(criteria_overlap(results()), "Met exactly these: items of criterion 2") == {"2a": 1, "2a + 2b": 1}
+    assert counts(criteria_overlap(results()), "Met exactly these: items of criterion 2") == {
+        "2a": 1,
+        "2a + 2b": 1,
+    }
 
 
 def test_a_definition_of_one_criterion_and_a_study_without_evidence_have_no_overlap():
     assert criteria_overlap(results(evidence=None)).cells.is_empty()
-    assert "criteria" not in groups_of_criteria(load_definition("multi_mechanism"))
+    assert groups_of_criteria(load_definition("poly_refractory")) == {}
 
 
 def terms(score, column):
-    cells = das28_components(results()).cells.filter(pl.col("row") == f"{score}: points added", pl.col("column") == column)
+    cells = das28_components(results()).cells.filter(
+        pl.col("row") == f"{score}: points added", pl.col("column") == column
+    )
     return {level: (mean, n) for level, mean, n in cells.select("level", "estimate", "n").iter_rows()}
 
 
@@ -201,7 +211,11 @@ def test_without_scores_or_courses_there_is_no_comparison():
 def test_ways_lead_from_line_to_line_and_a_course_after_the_index_date_is_none():
     table = treatment_flows(results())
     assert counts(table, "Line 1") == {"tnf": 3, "jak": 1}
-    assert counts(table, "Line 1 to 2") == {"tnf → il6r": 2, "tnf → no further line": 1, "jak → no further line": 1}
+    assert counts(table, "Line 1 to 2") == {
+        "tnf → il6r": 2,
+        "tnf → no further line": 1,
+        "jak → no further line": 1,
+    }
     assert counts(table, "Line 2") == {"il6r": 2}
     assert counts(table, "Line 2 to 3") == {}
 
@@ -239,7 +253,11 @@ def test_only_the_five_commonest_mechanisms_have_their_names():
 def test_ways_of_fewer_than_one_in_fifty_are_counted_together():
     given = many(["tnf jak"] * 40 + ["tnf tnf"] * 9 + ["tnf il6r"] + ["tnf cd20"] * 2)
     sent = counts(treatment_flows(given), "Line 1 to 2")  # 2 % of 52 is 1.04
-    assert sent == {"tnf → jak": 40, "tnf → tnf": 9, "tnf → other mechanism": 3}  # il6r and cd20 are rare on the line
+    assert sent == {
+        "tnf → jak": 40,
+        "tnf → tnf": 9,
+        "tnf → other mechanism": 3,
+    }  # il6r and cd20 are rare on the line
     given = many(["tnf jak"] * 48 + ["jak tnf"] * 8 + ["tnf tnf"] + ["jak jak"] * 49)
     assert counts(treatment_flows(given), "Line 1 to 2") == {
         "jak → jak": 49, "jak → tnf": 8, "tnf → jak": 48, "tnf → rare ways": 1,

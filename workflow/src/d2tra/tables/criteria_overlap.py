@@ -39,10 +39,10 @@ def criteria_overlap(results: Results) -> Table:
 
 
 def groups_of_criteria(definition: Definition) -> dict[str, list[str]]:
-    """Returns the ids that are counted together: those at the top, then those of each criterion any of which suffices;
-    a group of fewer than two is left out."""
+    """Returns the ids that are counted together: those at the top, then, of each of these that asks for any of several, its
+    items; a group of fewer than two is left out."""
     groups = {OF_ALL: definition.criteria}
-    groups |= {f"items of criterion {name}": node.any_of for name, node in definition.listed.items()}
+    groups |= {f"items of criterion {node.id}": node.any_of for node in definition.criteria}
     found = {group: [node.id for node in nodes if node.id is not None] for group, nodes in groups.items()}
     return {group: ids for group, ids in found.items() if len(ids) > 1}
 
