@@ -152,8 +152,11 @@ CONTRAST = """(() => {
   const faint = [];
   while (walker.nextNode()) {
     const element = walker.currentNode.parentElement;
-    if (!walker.currentNode.textContent.trim() || element.closest("svg, script, style")) continue;
-    const [above, below] = [light(parse(getComputedStyle(element).color)), light(behind(element))].sort((a, b) => b - a);
+    if (!walker.currentNode.textContent.trim() || !element.checkVisibility() || element.closest("script, style, title")) continue;
+    const look = getComputedStyle(element), isDrawn = element.closest("svg") !== null;
+    // in a figure a watermark is meant to be faint, and what stands in white stands on a colour
+    if (isDrawn && (look.opacity < 1 || look.fill === "rgb(255, 255, 255)")) continue;
+    const [above, below] = [light(parse(isDrawn ? look.fill : look.color)), light(behind(element))].sort((a, b) => b - a);
     if ((above + 0.05) / (below + 0.05) < 4.5) faint.push(walker.currentNode.textContent.trim());
   }
   return faint;

@@ -13,9 +13,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
 import polars as pl
+from scipy.optimize import Bounds, LinearConstraint, milp
 
-from d2tra.disclosure import Profile, disclose
+from d2tra.disclosure import Profile, disclose, load_profile
 from d2tra.disclosure.ledger import LEDGER, released_cells
 from d2tra.disclosure.secondary import Released, release_tables
 from d2tra.tables import Table
@@ -25,10 +27,12 @@ STATUSES = ("Met", "Not met", "Not assessable")
 FACTORS = {"Obese": ("yes", "no"), "Smoking": ("never", "former", "current")}
 MISSING = "not recorded"
 PARTS = {"audit": ("first",), "extension": ("rest",), "full": ("first", "rest")}
-MOST_NODES = 600
+MOST_NODES = 90
 Atom = tuple[str, ...]  # (part, status) or (part, status, factor, level): so many patients
 Counts = dict[Atom, int]
-Sum = tuple[list[tuple[int, int]], int, int]  # counts with their signs, the least and the largest that they add up to
+Sum = tuple[
+    list[tuple[int, int]], int, int
+]  # counts with their signs, the least and the largest that they add up to
 
 
 # Releases
@@ -38,7 +42,10 @@ def simulate(seed: int) -> Counts:
     """Returns how many patients of each kind there are; cohorts, groups and levels vary from tiny to middling."""
     draw = random.Random(seed)
     counts: Counts = {}
-    share = {status: weight for status, weight in zip(STATUSES, (draw.choice([2, 5]), 10, draw.choice([0, 1])), strict=True)}
+    share = {
+        status: weight
+        for status, weight in zip(STATUSES, (draw.choice([2, 5]), 10, draw.choice([0, 1])), strict=True)
+    }
     frequent = {f: {level: draw.choice([1, 3, 9]) for level in levels} for f, levels in FACTORS.items()}
     for part, size in (("first", draw.randint(15, 60)), ("rest", draw.randint(20, 90))):
         statuses = draw.choices(list(share), list(share.values()), k=size)
@@ -57,7 +64,10 @@ def build(counts: Counts, cohort: str, with_models: bool = True) -> list[Table]:
     def n(statuses: tuple[str, ...], *kind: str) -> int:
         return sum(counts[(part, status, *kind)] for part in PARTS[cohort] for status in statuses)
 
-    groups = {"All": STATUSES, **{status: (status,) for status in STATUSES if status != "Not assessable" or n((status,))}}
+    groups = {
+        "All": STATUSES,
+        **{status: (status,) for status in STATUSES if status != "Not assessable" or n((status,))},
+    }
     table_1 = [count_cell("Patients", name, n(group)) for name, group in groups.items()]
     lines: list[Cell] = []
     for factor, levels in FACTORS.items():
@@ -71,7 +81,12 @@ def build(counts: Counts, cohort: str, with_models: bool = True) -> list[Table]:
         if any(missing.values()):
             table_1 += [count_cell(factor, name, missing[name], MISSING) for name in groups]
         for level in levels:
-            lines += _line(factor, level, levels, {one: (n(("Met",), factor, one), n(("Not met",), factor, one)) for one in levels})
+            lines += _line(
+                factor,
+                level,
+                levels,
+                {one: (n(("Met",), factor, one), n(("Not met",), factor, one)) for one in levels},
+            )
     met, not_met, unknown = (n((status,)) for status in STATUSES)
     row = "A definition (a_definition, primary)"
     prevalence = [
@@ -88,7 +103,9 @@ def build(counts: Counts, cohort: str, with_models: bool = True) -> list[Table]:
     return [Table(name, name, as_cells(cells)) for name, cells in tables.items()]
 
 
-def _line(factor: str, level: str, levels: tuple[str, ...], by_level: dict[str, tuple[int, int]]) -> list[Cell]:
+def _line(
+    factor: str, level: str, levels: tuple[str, ...], by_level: dict[str, tuple[int, int]]
+) -> list[Cell]:
     reference = levels[-1] if len(levels) == 2 else levels[0]
     met, not_met = by_level[level]
     named = level if len(levels) == 2 or level == reference else f"{level} v {reference}"
@@ -97,7 +114,10 @@ def _line(factor: str, level: str, levels: tuple[str, ...], by_level: dict[str, 
         return [*cells, text_cell(factor, "Univariable", "1 (reference)", named)]
     table = (met, not_met, *by_level[reference])
     smallest = min((count for count in table if count), default=None)
-    return [*cells, value_cell("estimate", factor, "Univariable", *odds_ratio(*table), level=named, smallest=smallest)]
+    return [
+        *cells,
+        value_cell("estimate", factor, "Univariable", *odds_ratio(*table), level=named, smallest=smallest),
+    ]
 
 
 def odds_ratio(a: int, b: int, c: int, d: int) -> tuple[float | None, float | None, float | None]:
@@ -109,7 +129,11 @@ def odds_ratio(a: int, b: int, c: int, d: int) -> tuple[float | None, float | No
 
 
 def release(
-    counts: Counts, profile: Profile, cohorts: list[str], secondary: bool = True, ledger: pl.DataFrame | None = None,
+    counts: Counts,
+    profile: Profile,
+    cohorts: list[str],
+    secondary: bool = True,
+    ledger: pl.DataFrame | None = None,
     with_models: bool = True,
 ) -> dict[str, list[Table]]:
     """Returns what is let out of each cohort, one after the other; without secondary suppression: the planted weakness."""
@@ -131,6 +155,16 @@ def ledger_of(released: dict[str, list[Table]]) -> pl.DataFrame:
     return pl.concat([released_cells("one", cohort, tables) for cohort, tables in released.items()])
 
 
+def attack_simulated(seed: int, profile: str, secondary: bool = True, twice: bool = False) -> list[str]:
+    """Returns what is recovered from one simulated release of three cohorts; `twice`: from it and from an earlier one of
+    the same patients without the models."""
+    counts, rules = simulate(seed), load_profile(profile)
+    cohorts = ["audit", "extension", "full"] if seed % 5 else ["audit", "full"]
+    before = [release(counts, rules, cohorts, secondary, with_models=False)] if twice else []
+    ledger = ledger_of(before[0]) if before else None
+    return attack([*before, release(counts, rules, cohorts, secondary, ledger)], counts, rules)
+
+
 # The attacker
 
 
@@ -144,9 +178,8 @@ class Puzzle:
     tables: list[tuple[list[list[int]], list[tuple[int, ...]]]] = field(default_factory=list)
 
 
-def attack(releases: list[dict[str, list[Table]]], counts: Counts, profile: Profile) -> tuple[list[str], int]:
-    """Returns the small counts that are recovered (only one value from 1 to the threshold is possible), and how many were
-    left undecided. The truth serves to order the search and to know what is small, not as knowledge."""
+def attack(releases: list[dict[str, list[Table]]], counts: Counts, profile: Profile) -> list[str]:
+    """Returns the small counts that are recovered: only one value from 1 to the threshold is possible. The truth serves to order the search and to know what is small, not as knowledge."""
     threshold = max(profile.suppress_up_to, profile.base if profile.rounding != "none" else 0)
     atoms = list(counts)
     index = {atom: place for place, atom in enumerate(atoms)}
@@ -165,7 +198,9 @@ def attack(releases: list[dict[str, list[Table]]], counts: Counts, profile: Prof
                     value = sum(truth[i] for i in who)
                     is_out = any(cohort in one for one in releases)
                     if is_out and said != "exact" and 1 <= value <= threshold:
-                        small[tuple(sorted(who))] = f"{cohort} | {cell['row']} | {cell['level']} | {cell['column']} | {said}"
+                        small[tuple(sorted(who))] = (
+                            f"{cohort} | {cell['row']} | {cell['level']} | {cell['column']} | {said}"
+                        )
     for who in small:
         puzzle.sums.append(([(i, 1) for i in who], 1, threshold))
     for one in releases:
@@ -177,21 +212,13 @@ def attack(releases: list[dict[str, list[Table]]], counts: Counts, profile: Prof
     for place, (who, (wanted,)) in enumerate(puzzle.tables):
         ranges = [(sum(puzzle.low[i] for i in one), sum(puzzle.high[i] for i in one)) for one in who]
         puzzle.tables[place] = (who, _candidates(wanted, ranges))
-    recovered, undecided = [], 0
+    recovered = []
     for who, name in small.items():
         value = sum(truth[i] for i in who)
         others = sorted((v for v in range(1, threshold + 1) if v != value), key=lambda v: abs(v - value))
-        answers = []
-        for other in others:
-            answers.append(_possible(puzzle, list(who), other, truth))
-            if answers[-1]:
-                break
-        if not any(answers):
-            if None in answers:
-                undecided += 1
-            else:
-                recovered.append(name)
-    return recovered, undecided
+        if not any(_possible(puzzle, list(who), other, truth) for other in others):
+            recovered.append(name)
+    return recovered
 
 
 def _claims(cohort: str, cell: dict[str, Any], index: dict[Atom, int]) -> Iterator[tuple[str, list[int]]]:
@@ -252,7 +279,11 @@ def _invert(puzzle: Puzzle, cohort: str, cell: dict[str, Any], index: dict[Atom,
     factor, levels = cell["row"], FACTORS[cell["row"]]
     level = cell["level"].split(" v ")[0]
     reference = levels[-1] if len(levels) == 2 else levels[0]
-    who = [[index[part, status, factor, one] for part in PARTS[cohort]] for one in (level, reference) for status in ("Met", "Not met")]
+    who = [
+        [index[part, status, factor, one] for part in PARTS[cohort]]
+        for one in (level, reference)
+        for status in ("Met", "Not met")
+    ]
     wanted = (cell["estimate"], cell["low"], cell["high"])
     puzzle.tables.append((who, [wanted]))  # which tables give it, is looked up once the ranges are narrow
 
@@ -265,13 +296,16 @@ def _candidates(wanted: tuple[float, ...], ranges: list[tuple[int, int]]) -> lis
             for c in range(max(c0, 1), c1 + 1):
                 ideal = wanted[0] * b * c / a
                 for d in range(max(d0, 1, math.floor(ideal * 0.9)), min(d1, math.ceil(ideal * 1.1) + 1) + 1):
-                    if all(round(x, 2) == w for x, w in zip(odds_ratio(a, b, c, d), wanted, strict=True) if x is not None):
+                    if all(
+                        abs((x or 0) - w) < 0.00501
+                        for x, w in zip(odds_ratio(a, b, c, d), wanted, strict=True)
+                    ):
                         found.append((a, b, c, d))
     return found
 
 
-def _possible(puzzle: Puzzle, who: list[int], value: int, truth: list[int]) -> bool | None:
-    """Whether some set of counts agrees with everything and has this value; None where the search was given up."""
+def _possible(puzzle: Puzzle, who: list[int], value: int, truth: list[int]) -> bool:
+    """Whether some set of counts agrees with everything and has this value: narrowed, enumerated near the truth, then proven."""
     nodes = 0
 
     def search(low: list[int], high: list[int], sums: Sums, tables: list[Any]) -> bool:
@@ -282,7 +316,9 @@ def _possible(puzzle: Puzzle, who: list[int], value: int, truth: list[int]) -> b
         if tables:
             (atoms, options), *rest = tables
             near = [sum(truth[i] for i in one) for one in atoms]
-            for option in sorted(options, key=lambda o: sum(abs(x - y) for x, y in zip(o, near, strict=True))):
+            for option in sorted(
+                options, key=lambda o: sum(abs(x - y) for x, y in zip(o, near, strict=True))
+            ):
                 lower, upper, more = low[:], high[:], Sums(sums.terms)
                 new = [more.add([(i, 1) for i in one], x, x) for one, x in zip(atoms, option, strict=True)]
                 if more.narrow(lower, upper, new) and search(lower, upper, more, rest):
@@ -302,10 +338,43 @@ def _possible(puzzle: Puzzle, who: list[int], value: int, truth: list[int]) -> b
     low, high, sums = puzzle.low[:], puzzle.high[:], Sums(puzzle.sums)
     if not sums.narrow(low, high, [sums.add([(i, 1) for i in who], value, value)]):
         return False
+    reach = 2 + abs(value - sum(truth[i] for i in who))  # near the truth there mostly is one
+    low = [max(least, real - reach) for least, real in zip(low, truth, strict=True)]
+    high = [min(most, real + reach) for most, real in zip(high, truth, strict=True)]
     try:
-        return search(low, high, sums, puzzle.tables)
+        if sums.narrow(low, high, list(range(len(sums.terms)))) and search(low, high, sums, puzzle.tables):
+            return True
     except TimeoutError:
-        return None
+        pass
+    return _by_programming(puzzle, who, value)
+
+
+def _by_programming(puzzle: Puzzle, who: list[int], value: int) -> bool:
+    """The same question put to an integer program of the attacker's own: where enumeration does not come to an end."""
+    width = len(puzzle.low) + sum(len(options) for _, options in puzzle.tables)
+    conditions = [*puzzle.sums, ([(i, 1) for i in who], value, value)]
+    first = len(puzzle.low)
+    for atoms, options in puzzle.tables:
+        chosen = range(first, first + len(options))
+        conditions.append(([(z, 1) for z in chosen], 1, 1))
+        for k, one in enumerate(atoms):
+            given = [(z, -option[k]) for z, option in zip(chosen, options, strict=True)]
+            conditions.append(([*((i, 1) for i in one), *given], 0, 0))
+        first += len(options)
+    matrix = np.zeros((len(conditions), width))
+    for row, (parts, _, _) in enumerate(conditions):
+        for i, weight in parts:
+            matrix[row, i] += weight
+    solved = milp(
+        np.zeros(width),
+        integrality=np.ones(width),
+        bounds=Bounds(
+            [*puzzle.low, *[0] * (width - len(puzzle.low))], [*puzzle.high, *[1] * (width - len(puzzle.low))]
+        ),
+        constraints=LinearConstraint(matrix, [c[1] for c in conditions], [c[2] for c in conditions]),
+    )
+    assert solved.status in (0, 2), solved.message  # found, or proven that there is none
+    return solved.status == 0
 
 
 class Sums:
@@ -348,6 +417,8 @@ class Sums:
                     old_low, old_high = before
                     low[i], high[i] = narrowed
                     gained, lost = (low[i] - old_low, old_high - high[i])
-                    lowest, highest = (lowest + gained, highest - lost) if sign > 0 else (lowest + lost, highest - gained)
+                    lowest, highest = (
+                        (lowest + gained, highest - lost) if sign > 0 else (lowest + lost, highest - gained)
+                    )
                     waiting += [number for number in self.of[i] if number not in waiting]
         return True

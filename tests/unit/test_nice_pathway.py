@@ -7,7 +7,7 @@ from d2tra.config import Study
 from d2tra.definitions import load_definition
 from d2tra.disclosure.relations import bind
 from d2tra.extract.schemas import complete
-from d2tra.risk_factor_plan import load_plan
+from d2tra.risk_factor_plan import BandsOf, load_plan
 from d2tra.risk_factors import derive_factors
 from d2tra.tables import Results
 from d2tra.tables.cells import formatted
@@ -160,3 +160,11 @@ def test_disclosure_control_knows_that_both_eras_make_all():
         {(sign, name[3]) for sign, name in terms} for terms in sums if {name[1] for _, name in terms} == {TWO}
     ]
     assert {(1, ALL), (-1, BEFORE), (-1, SINCE)} in of_two
+
+
+def test_bands_are_said_once_and_a_scheme_that_is_not_there_is_answered_with_the_nearest():
+    with pytest.raises(ValueError, match="das28_nice"):
+        BandsOf(of="das28_esr", scheme="das28_nise")
+    for said in ({}, {"scheme": "das28_nice", "bands": [{"band": "any"}]}):
+        with pytest.raises(ValueError, match="bands or scheme, one of them"):
+            BandsOf(of="das28_esr", **said)

@@ -59,7 +59,7 @@ SORTED = {
 }
 TABLE = "document.querySelector('#table-characteristics')"
 BAD_PAGE = """<!DOCTYPE html><html lang="en"><title>bad</title><body><header></header><header></header>
-<h1>One</h1><h3>Three</h3><p style="color: #999">Faint</p><a href="#x"></a><main></main>
+<h1>One</h1><svg><text fill="#8a8a8a">Pale</text></svg><h3>Three</h3><p style="color: #999">Faint</p><a href="#x"></a><main></main>
 <div style="width: 3000px">wide</div><img alt="x" src="http://elsewhere.example/x.png">
 <script>throw Error("thrown")</script></body></html>"""
 
@@ -106,7 +106,7 @@ def test_each_fault_of_a_page_is_found(browser, tmp_path):
     found = faults(browser, tmp_path / "bad.html", 1280)
     for fault in (
         "thrown", "asks for http://elsewhere.example/x.png", "banner: not one", "navigation: not one", "contentinfo: not one",
-        "link without a name", "heading 3 below 1", "faint: Faint", "wider than 1280 px",
+        "link without a name", "heading 3 below 1", "faint: Faint", "faint: Pale", "wider than 1280 px",
     ):  # fmt: skip
         assert any(fault in said for said in found), (fault, found)
     assert not any(said.startswith("main") for said in found)

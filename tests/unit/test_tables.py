@@ -64,8 +64,8 @@ EFFECT_OF_OBESITY = {"term": "obese", "level": "true", "risk_difference": None, 
                      "marginal_effect": None, "e_value": None, "note": "separated"}  # fmt: skip
 
 SEQUENCE = frame("""
-    site  | patient_id | disease | position | mechanism | start_date | stop_date | days_on_drug | change | zoster_together | liver_together | tb_together
-    north | A          | RA      | 1        | tnf       | 2020-01-01 |           | 700          | first  | adalimumab      | methotrexate   | adalimumab
+    site  | patient_id | disease | position | molecule   | mechanism | start_date | stop_date | days_on_drug | change | zoster_together | liver_together | tb_together
+    north | A          | RA      | 1        | adalimumab | tnf       | 2020-01-01 |           | 700          | first  | adalimumab      | methotrexate   | adalimumab
 """, stop_date=pl.Date)  # fmt: skip
 
 ACCOUNTING = frame("""
@@ -75,6 +75,15 @@ ACCOUNTING = frame("""
 QUALITY = frame("""
     site  | table    | column         | check   | severity | n | message
     north | patients | smoking_status | missing | note     | 1 | 1 of 12 cells are empty (8.3 %).
+""")
+EVIDENCE = frame("""
+    site  | patient_id | definition | criterion | met
+    north | A          | eular_2021 | 2a        | true
+    north | A          | eular_2021 | 2b        |
+""")
+SCORES = frame("""
+    site  | patient_id | visit_date | cdai_band | das28_crp_band
+    north | A          | 2022-01-01 | high      | moderate
 """)
 
 # All are seen twice, and met the second time; see test_time_to_d2t.
@@ -137,7 +146,9 @@ def text(table, row, column, level=None):
 
 def test_every_table_is_a_frame_of_cells_with_one_cell_per_place():
     published = load_published(PROJECT / "config" / "published" / "audit_2024.yaml")
-    audit = complete_members().with_columns(audit_95="eular_2021", index_date=dt.date(2022, 1, 1), first_bts_from_july_2021=True, **WATCHED)
+    audit = complete_members().with_columns(
+        audit_95="eular_2021", index_date=dt.date(2022, 1, 1), first_bts_from_july_2021=True, **WATCHED
+    )
     two_definitions = results().study.model_copy(update={"definitions": ["eular_2021", "audit_95"]})
     given = results(
         study=two_definitions,
@@ -150,6 +161,8 @@ def test_every_table_is_a_frame_of_cells_with_one_cell_per_place():
         earlier_sets={"before": audit},
         accounting=ACCOUNTING,
         quality=QUALITY,
+        evidence=EVIDENCE,
+        scores=SCORES,
     )
     built = build_tables(given)
     assert [table.name for table in built] == list(TABLES)

@@ -89,7 +89,12 @@ rule describe:
         quality=of_every_site("quality.csv"),
         evidence=of_every_site("evidence.parquet"),
         scores=of_every_site("scores.parquet"),
-        files=[*LABEL_FILES, *FACTOR_FILES, *([STUDY.published] if STUDY.published else []), settings.setting_path("nice")],
+        files=[
+            *LABEL_FILES,
+            *FACTOR_FILES,
+            *([STUDY.published] if STUDY.published else []),
+            settings.setting_path("nice"),
+        ],
         study=STUDY_FILE,
         code=code("describe"),
     output:

@@ -61,7 +61,9 @@ class BandsOf(Closed):
             raise ValueError("say bands or scheme, one of them")
         schemes = load_score_settings().schemes if self.scheme else {}
         if self.scheme and self.scheme not in schemes:
-            raise ValueError(f"no scheme {self.scheme!r} in config/scores.yaml{nearest(self.scheme, schemes)}")
+            raise ValueError(
+                f"no scheme {self.scheme!r} in config/scores.yaml{nearest(self.scheme, schemes)}"
+            )
         return self
 
     @property

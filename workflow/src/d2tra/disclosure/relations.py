@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from itertools import pairwise, permutations
 from typing import Any, NamedTuple
 
+from d2tra.disclosure.figure_relations import bind_figure_tables
 from d2tra.tables import Table
 from d2tra.tables.agreement import ANY, COUNTS, EACH, EXACTLY, OTHERS, TOGETHER
 from d2tra.tables.data_quality import COUNTS as ROWS
@@ -94,6 +95,7 @@ def bind(tables: Mapping[str, Sequence[Table]], members: Mapping[str, Collection
     _bind_definitions(bound)
     _bind_models(bound)
     _bind_flow(bound, tables)
+    bind_figure_tables(bound)
     _bind_cohorts(bound, members)
     return bound
 

@@ -45,7 +45,7 @@ def _draw_square(axes: Axes, cells: pl.DataFrame, style: Style) -> None:
             across.index(cell["column"].removeprefix(DAS28_CRP)),
             down.index(cell["level"].removeprefix(CDAI)),
         )
-        share, ink = None, style.colours["grey"]
+        share, ink = None, style.colours["quiet"]
         if cell["n"] is not None:
             share = PALEST + (1 - PALEST) * cell["n"] / (most or 1)
             axes.add_patch(

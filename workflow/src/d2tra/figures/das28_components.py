@@ -74,7 +74,7 @@ def _draw_points(axes: Axes, cells: pl.DataFrame, bars: list[tuple[Any, ...]], s
         left = 0.0
         for cell in cells.filter(pl.col("row") == row, pl.col("column") == column).iter_rows(named=True):
             if cell["estimate"] is None:
-                axes.text(left, place, f" {format_cell(cell)}", va="center", color=style.colours["grey"])
+                axes.text(left, place, f" {format_cell(cell)}", va="center", color=style.colours["quiet"])
                 break
             _draw_part(axes, cell, place, left, style)
             left += cell["estimate"]

@@ -41,7 +41,7 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
 
 
 def _draw_field(axes: Axes, cell: dict[str, Any], x: int, y: int, style: Style) -> None:
-    share, ink = cell["estimate"], style.colours["grey"]
+    share, ink = cell["estimate"], style.colours["quiet"]
     if share is not None:
         opacity = PALEST + (1 - PALEST) * share / 100
         width, height = FIELD

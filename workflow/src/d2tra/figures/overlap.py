@@ -67,6 +67,7 @@ def draw_criteria(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
         each = every.filter(pl.col("column") != UNKNOWN)
         names = [level.split(" ")[0] for level in each["level"]]
         exactly = cells.filter(pl.col("row") == f"{EXACTLY_CRITERIA}: {group}")
+        exactly = exactly.sort("n", descending=True, nulls_last=True, maintain_order=True)
         blocks.append(_Block(each, names, exactly, group, every.filter(pl.col("column") == UNKNOWN)))
     return _draw_blocks(blocks, style)
 

@@ -82,7 +82,7 @@ def load_style() -> Style:
 
 def mark(figure: Figure, style: Style, footer: str, watermark: str | None) -> None:
     """Writes the footer below the figure and, for synthetic data, the watermark across it."""
-    figure.supxlabel(footer, x=0.01, ha="left", fontsize=style.font_size_pt, color=style.colours["grey"])
+    figure.supxlabel(footer, x=0.01, ha="left", fontsize=style.font_size_pt, color=style.colours["quiet"])
     if watermark:
         look = style.watermark
         figure.text(

@@ -63,7 +63,7 @@ def draw(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
             axes.text(x + BOX * 1.3, box.top + box.height / 2, f"{name} {box.said}", va="center", zorder=5)
     for x, found in enumerate(ways):
         _draw_ways(axes, x, found, columns[x : x + 2], order, colours, style)
-    axes.text(0, bottom * 1.04, _said_below(ways), va="top", color=style.colours["grey"])
+    axes.text(0, bottom * 1.04, _said_below(ways), va="top", color=style.colours["quiet"])
     return figure
 
 

@@ -55,7 +55,9 @@ def count_results(
     `sequence`: site and the columns of `d2tra.treatment.sequence`; `accounting`, `quality`,
     `evidence`, `scores`: site and the columns of these files.
     """
-    counted = {name: count_prevalence(frame, policies, study.definition_names) for name, frame in members.items()}
+    counted = {
+        name: count_prevalence(frame, policies, study.definition_names) for name, frame in members.items()
+    }
     published = load_published(study.published) if study.published else None
     reproduction = reproduce(analysis_set, published, cohort)
     readings = other_readings(analysis_set, published, cohort)

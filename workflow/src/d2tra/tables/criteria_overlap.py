@@ -61,5 +61,5 @@ def _group_cells(group: str, ids: Sequence[str], definition: Definition, judged:
         .group_by(KEY, maintain_order=True)
         .agg(names=pl.col("criterion").str.join(TOGETHER))
     )
-    counted = together.group_by("names").len().sort("len", "names", descending=[True, False])
+    counted = together.group_by("names").len().sort("names")  # an order that says nothing of the counts
     return cells + [count_cell(f"{EXACTLY}: {group}", PATIENTS, n, level) for level, n in counted.iter_rows()]
