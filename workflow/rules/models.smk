@@ -10,6 +10,20 @@ gives   <private>/cohorts/{cohort}/models/<model>.csv, <model>_fit.json
 
 MODEL_FILES = [f"{name}{ending}" for name in STUDY.model_names for ending in (".csv", "_fit.json")]
 PLANS = dict(zip(STUDY.model_names, MODELS.values()))
+SITE_RESULTS = [
+    "policies.parquet",
+    "sequence.parquet",
+    "evidence.parquet",
+    "scores.parquet",
+    "accounting.csv",
+    "quality.csv",
+]
+TABLE_FILES = [
+    *LABEL_FILES,
+    *FACTOR_FILES,
+    settings.setting_path("nice"),
+    *([STUDY.published] if STUDY.published else []),
+]
 RESULT_FILES = ["prevalence", "agreement", "reproduction", "readings"]
 
 
@@ -61,40 +75,25 @@ rule diagnose_imputation:
         "../scripts/diagnose_imputation.py"
 
 
-def models_before(wildcards):
-    """The models of the cohorts that the study names before this one: no cohort waits for a later one."""
-    before = COHORTS[: COHORTS.index(wildcards.cohort)]
-    return expand(
-        f"results/{STUDY.name}/private/cohorts/{{name}}/models/{{file}}", name=before, file=MODEL_FILES
-    )
+def up_to_this(file):
+    """A file of this cohort and of those that the study names before it: no cohort waits for a later one."""
 
+    def files(wildcards):
+        cohorts = COHORTS[: COHORTS.index(wildcards.cohort) + 1]
+        return expand(f"results/{STUDY.name}/private/cohorts/{{name}}/{file}", name=cohorts)
 
-def sets_before(wildcards):
-    """The analysis sets of the same cohorts, in their order."""
-    before = COHORTS[: COHORTS.index(wildcards.cohort)]
-    return expand(f"results/{STUDY.name}/private/cohorts/{{name}}/analysis_set.parquet", name=before)
+    return files
 
 
 rule describe:
     """Count, with intervals, everything that the tables and figures show."""
     input:
-        own=expand("<private>/cohorts/{{cohort}}/{name}", name=["analysis_set.parquet", "flow.csv"]),
-        models=expand("<private>/cohorts/{{cohort}}/models/{name}", name=MODEL_FILES),
+        flow="<private>/cohorts/{cohort}/flow.csv",
+        analysis_sets=up_to_this("analysis_set.parquet"),
+        models=[up_to_this(f"models/{name}") for name in MODEL_FILES],
         members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
-        earlier=models_before,
-        earlier_sets=sets_before,
-        policies=of_every_site("policies.parquet"),
-        sequences=of_every_site("sequence.parquet"),
-        accounting=of_every_site("accounting.csv"),
-        quality=of_every_site("quality.csv"),
-        evidence=of_every_site("evidence.parquet"),
-        scores=of_every_site("scores.parquet"),
-        files=[
-            *LABEL_FILES,
-            *FACTOR_FILES,
-            *([STUDY.published] if STUDY.published else []),
-            settings.setting_path("nice"),
-        ],
+        of_sites=[path for name in SITE_RESULTS for path in of_every_site(name)],
+        files=TABLE_FILES,
         study=STUDY_FILE,
         code=code("describe"),
     output:

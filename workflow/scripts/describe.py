@@ -10,24 +10,15 @@ from d2tra.tables.counted import count_results
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
     given, study = snakemake.input, config.load_study(snakemake.input.study)
-    (analysis_set, flow), models = given.own, Path(given.models[0]).parent
-    earlier = {Path(file).parents[1].name: Path(file).parent for file in given.earlier}
+    cohorts = [Path(file).parent for file in given.analysis_sets]
     results = count_results(
         study,
-        snakemake.wildcards.cohort,
-        analysis_set=io.read(analysis_set),
-        flow=io.read(flow),
+        flow=io.read(given.flow),
+        analysis_sets={folder.name: io.read(folder / "analysis_set.parquet") for folder in cohorts},
+        models={folder.name: read_fits(folder / "models", study.model_names) for folder in cohorts},
+        facts=read_facts(cohorts[-1] / "models", study.model_names),
         members=dict(zip(study.cohort_names, map(io.read, given.members), strict=True)),
-        policies=io.read_sites(study.site_names, given.policies),
-        models=read_fits(models, study.model_names),
-        facts=read_facts(models, study.model_names),
-        earlier={name: read_fits(folder, study.model_names) for name, folder in earlier.items()},
-        earlier_sets={Path(file).parent.name: io.read(file) for file in given.earlier_sets},
-        sequence=io.read_sites(study.site_names, given.sequences),
-        accounting=io.read_sites(study.site_names, given.accounting),
-        quality=io.read_sites(study.site_names, given.quality),
-        evidence=io.read_sites(study.site_names, given.evidence),
-        scores=io.read_sites(study.site_names, given.scores),
+        of_sites=io.read_each_of_sites(study.site_names, given.of_sites),
         synthetic=snakemake.params.synthetic,
     )
     write_tables(results.tables, snakemake.output.tables)

@@ -38,6 +38,14 @@ def read_sites(sites: Sequence[str], paths: Sequence[str | Path], table: str | N
     return pl.concat(frames)
 
 
+def read_each_of_sites(sites: Sequence[str], paths: Sequence[str | Path]) -> dict[str, pl.DataFrame]:
+    """Returns, by the stem of the files, the rows of every site under one another; `paths`: one file per name and site."""
+    named: dict[str, list[str | Path]] = {}
+    for path in paths:
+        named.setdefault(Path(path).stem, []).append(path)
+    return {name: read_sites(sites, files) for name, files in named.items()}
+
+
 def read_folder(folder: str | Path) -> dict[str, pl.DataFrame]:
     """Returns every .parquet of a folder by its stem, sorted; a table that the site does not have is no key."""
     return {path.stem: pl.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))}

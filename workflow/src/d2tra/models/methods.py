@@ -45,8 +45,10 @@ def by_flic(matrix: np.ndarray, y: np.ndarray) -> Numbers:
         intercept + Z * error,
         2 * ndtr(-abs(intercept / error)),
     )
-    told = [np.concatenate([[value], slopes[1:]]) for value, slopes in zip(first, found[:5], strict=True)]
-    return Numbers(*told, found.converged, found.estimate)
+    estimate, std_error, low, high, p_value = (
+        np.concatenate([[value], slopes[1:]]) for value, slopes in zip(first, found[:5], strict=True)
+    )
+    return Numbers(estimate, std_error, low, high, p_value, found.converged, found.estimate)
 
 
 def by_maximum_likelihood(matrix: np.ndarray, y: np.ndarray) -> Numbers:

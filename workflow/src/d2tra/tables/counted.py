@@ -30,31 +30,23 @@ class Counted(NamedTuple):
 
 def count_results(
     study: Study,
-    cohort: str,
-    analysis_set: pl.DataFrame,
     flow: pl.DataFrame,
-    members: Mapping[str, pl.DataFrame],
-    policies: pl.DataFrame,
-    models: Mapping[str, pl.DataFrame],
+    analysis_sets: Mapping[str, pl.DataFrame],
+    models: Mapping[str, Mapping[str, pl.DataFrame]],
     facts: Mapping[str, Any],
-    earlier: Mapping[str, Mapping[str, pl.DataFrame]],
-    earlier_sets: Mapping[str, pl.DataFrame],
-    sequence: pl.DataFrame,
-    accounting: pl.DataFrame,
-    quality: pl.DataFrame,
-    evidence: pl.DataFrame,
-    scores: pl.DataFrame,
+    members: Mapping[str, pl.DataFrame],
+    of_sites: Mapping[str, pl.DataFrame],
     synthetic: bool,
 ) -> Counted:
-    """Returns every number of the cohort before disclosure control.
+    """Returns every number of a cohort before disclosure control: of the last of `analysis_sets`.
 
-    `members`: cohort → its members (site, patient_id), for the table that sets the cohorts side by side.
-    `policies`: site, patient_id, definition, criterion_3_policy, status. `models`: name → rows of models/<model>.csv;
-    `facts`: name → models/<model>_fit.json; `earlier`: cohort → models, of the cohorts before this one; `earlier_sets`: their
-    analysis sets.
-    `sequence`: site and the columns of `d2tra.treatment.sequence`; `accounting`, `quality`,
-    `evidence`, `scores`: site and the columns of these files.
+    `analysis_sets`, `models`: by cohort, of this one and those that the study names before it; models: name → rows of
+    models/<model>.csv. `facts`: name → models/<model>_fit.json of this cohort; `flow`: its selection. `members`: every
+    cohort → its members (site, patient_id). `of_sites`: policies, sequence, evidence, scores, accounting, quality: site
+    and the columns of these files.
     """
+    *before, cohort = analysis_sets
+    analysis_set, policies = analysis_sets[cohort], of_sites["policies"]
     counted = {
         name: count_prevalence(frame, policies, study.definition_names) for name, frame in members.items()
     }
@@ -70,21 +62,17 @@ def count_results(
         flow=flow,
         prevalence=counted[cohort],
         by_cohort=counted,
-        models=models,
+        models=models[cohort],
         model_titles={m.name: m.title or m.name for m in map(load_model, study.models)},
         facts=facts,
-        earlier=earlier,
-        earlier_sets=earlier_sets,
-        apart=cohorts_apart({name: members[name] for name in [*earlier, cohort]}),
+        earlier={name: models[name] for name in before},
+        earlier_sets={name: analysis_sets[name] for name in before},
+        apart=cohorts_apart({name: members[name] for name in analysis_sets}),
         reproduction=reproduction,
         readings=readings,
-        sequence=sequence,
-        accounting=accounting,
-        quality=quality,
-        evidence=evidence,
-        scores=scores,
         tests=tuple(study.cohort(cohort).tests),
         synthetic=synthetic,
+        **{name: rows for name, rows in of_sites.items() if name != "policies"},
     )
     counts = {
         "prevalence": counted[cohort],
