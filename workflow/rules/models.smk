@@ -75,12 +75,12 @@ rule diagnose_imputation:
         "../scripts/diagnose_imputation.py"
 
 
-def up_to_this(file):
-    """A file of this cohort and of those that the study names before it: no cohort waits for a later one."""
+def up_to_this(*wanted):
+    """Files of this cohort and of those that the study names before it: no cohort waits for a later one."""
 
     def files(wildcards):
         cohorts = COHORTS[: COHORTS.index(wildcards.cohort) + 1]
-        return expand(f"results/{STUDY.name}/private/cohorts/{{name}}/{file}", name=cohorts)
+        return expand(f"results/{STUDY.name}/private/cohorts/{{name}}/{{file}}", name=cohorts, file=wanted)
 
     return files
 
@@ -90,7 +90,7 @@ rule describe:
     input:
         flow="<private>/cohorts/{cohort}/flow.csv",
         analysis_sets=up_to_this("analysis_set.parquet"),
-        models=[up_to_this(f"models/{name}") for name in MODEL_FILES],
+        models=up_to_this(*(f"models/{name}" for name in MODEL_FILES)),
         members=expand("<private>/cohorts/{name}/members.parquet", name=COHORTS),
         of_sites=[path for name in SITE_RESULTS for path in of_every_site(name)],
         files=TABLE_FILES,
