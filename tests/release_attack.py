@@ -42,17 +42,14 @@ def simulate(seed: int) -> Counts:
     """Returns how many patients of each kind there are; cohorts, groups and levels vary from tiny to middling."""
     draw = random.Random(seed)
     counts: Counts = {}
-    share = {
-        status: weight
-        for status, weight in zip(STATUSES, (draw.choice([2, 5]), 10, draw.choice([0, 1])), strict=True)
-    }
+    weights = (draw.choice([2, 5]), 10, draw.choice([0, 1]))
     frequent = {f: {level: draw.choice([1, 3, 9]) for level in levels} for f, levels in FACTORS.items()}
     for part, size in (("first", draw.randint(15, 60)), ("rest", draw.randint(20, 90))):
-        statuses = draw.choices(list(share), list(share.values()), k=size)
+        statuses = draw.choices(STATUSES, weights, k=size)
         for status in STATUSES:
             counts[part, status] = statuses.count(status)
-            for factor, weights in frequent.items():
-                options = {**weights, MISSING: draw.choice([0, 0.3, 1])}
+            for factor, common in frequent.items():
+                options = {**common, MISSING: draw.choice([0, 0.3, 1])}
                 levels = draw.choices(list(options), list(options.values()), k=statuses.count(status))
                 counts |= {(part, status, factor, level): levels.count(level) for level in options}
     return counts
@@ -143,7 +140,9 @@ def release(
         exact = build(counts, cohort, with_models)
         if secondary:
             old = pl.DataFrame(schema=LEDGER) if ledger is None else ledger
-            shown, _ = release_tables(cohort, exact, profile, members, earlier, old)
+            named = set(old["cohort"]) - {*earlier, cohort}
+            later = {name: build(counts, name, with_models) for name in PARTS if name in named}
+            shown, _ = release_tables(cohort, exact, profile, members, earlier, old, later)
         else:
             shown = [table.with_cells(disclose(table.cells, profile)) for table in exact]
         earlier[cohort] = Released(exact, shown)
@@ -178,8 +177,12 @@ class Puzzle:
     tables: list[tuple[list[list[int]], list[tuple[int, ...]]]] = field(default_factory=list)
 
 
-def attack(releases: list[dict[str, list[Table]]], counts: Counts, profile: Profile) -> list[str]:
-    """Returns the small counts that are recovered: only one value from 1 to the threshold is possible. The truth serves to order the search and to know what is small, not as knowledge."""
+def attack(
+    releases: list[dict[str, list[Table]]], counts: Counts, profile: Profile, knows_small: bool = True
+) -> list[str]:
+    """Returns the small counts that are recovered: only one value from 1 to the threshold is possible given every released
+    number. `knows_small`: tried first with the knowledge which of the suppressed cells are small; what falls then, is tried
+    again without. The truth serves to order the search, not as knowledge."""
     threshold = max(profile.suppress_up_to, profile.base if profile.rounding != "none" else 0)
     atoms = list(counts)
     index = {atom: place for place, atom in enumerate(atoms)}
@@ -201,7 +204,7 @@ def attack(releases: list[dict[str, list[Table]]], counts: Counts, profile: Prof
                         small[tuple(sorted(who))] = (
                             f"{cohort} | {cell['row']} | {cell['level']} | {cell['column']} | {said}"
                         )
-    for who in small:
+    for who in small if knows_small and profile.suppress_up_to else ():
         puzzle.sums.append(([(i, 1) for i in who], 1, threshold))
     for one in releases:
         for cohort, tables in one.items():
@@ -215,9 +218,14 @@ def attack(releases: list[dict[str, list[Table]]], counts: Counts, profile: Prof
     recovered = []
     for who, name in small.items():
         value = sum(truth[i] for i in who)
-        others = sorted((v for v in range(1, threshold + 1) if v != value), key=lambda v: abs(v - value))
+        most = (
+            threshold if knows_small else 3 * threshold
+        )  # what is held back to protect others may be larger
+        others = sorted((v for v in range(1, most + 1) if v != value), key=lambda v: abs(v - value))
         if not any(_possible(puzzle, list(who), other, truth) for other in others):
             recovered.append(name)
+    if recovered and knows_small:
+        return [name for name in attack(releases, counts, profile, knows_small=False) if name in recovered]
     return recovered
 
 

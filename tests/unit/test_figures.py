@@ -426,3 +426,19 @@ def test_unknown_criteria_are_a_bar_of_their_own_beside_those_that_are_met():
     figure = one_figure("criteria_overlap", cells_shown(LOCAL))
     bars = [[bar.get_width() for bar in axes.patches] for axes in figure.axes[2::3]]
     assert bars == [[30, 5, 40], [30, 0, 95]]  # criterion 1: 30 and 5 unknown; 2d: unknown in all 95
+
+
+def test_the_name_of_a_factor_stands_beside_its_points_however_many_they_are():
+    given = [
+        value_cell("estimate", row, model, 2.0, 1.0, 4.0)
+        for row, model in (("Obese", "Univariable"), ("Obese", "Multivariable"), ("Sex", "Univariable"))
+    ]
+    axes = one_figure("odds_ratios", {"odds_ratios": as_cells(given)}).axes[0]
+    points = {text.get_text(): [] for text in axes.get_yticklabels()}
+    for line in axes.lines:
+        if line.get_linestyle() == "None" and len(line.get_ydata()):
+            points["Sex" if line.get_ydata()[0] > 1.5 else "Obese"].append(float(line.get_ydata()[0]))
+    assert {name: sum(places) / len(places) for name, places in points.items()} == dict(
+        zip(points, axes.get_yticks(), strict=True)
+    )
+    assert [len(places) for places in points.values()] == [2, 1]

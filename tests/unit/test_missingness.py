@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from d2tra.disclosure import disclose, load_profile
 from d2tra.figures import missingness
 from d2tra.figures.imputation import draw_diagnostics
+from d2tra.figures.intervals import HIDDEN
 from d2tra.figures.style import load_style
 from d2tra.models import ModelPlan
 from d2tra.models.diagnosed import diagnose_imputation
@@ -50,7 +51,8 @@ def test_what_everybody_has_is_counted_and_left_out() -> None:
 def test_a_share_that_is_held_back_has_no_field() -> None:
     """Three of 40 lack their ethnicity: a count that opensafely holds back."""
     figure = drawn(disclose(CELLS, load_profile("opensafely")))
-    assert fields(figure).count(SUPPRESSED) == 1
+    assert fields(figure).count(HIDDEN) == 1
+    assert f"{HIDDEN} {SUPPRESSED}" in figure.axes[0].get_xlabel()
     assert len(figure.axes[0].patches) == 5
 
 

@@ -1,8 +1,10 @@
 """The whole workflow on a small study: everything promised is there, it reruns what it must, and it comes out the same."""
 
+import datetime as dt
 import json
 import re
 import stat
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,7 +73,8 @@ COHORT_FILES = {
     "readings.csv": "statement reading numerator denominator computed",
 }
 PLACES = tuple(PROFILE_PLACES.values())
-LEAVING = {".csv", ".html", ".svg", ".pdf", ".png", ".json"}
+PACKED = {".docx", ".xlsx", ".pptx"}
+LEAVING = {".csv", ".html", ".tex", ".md", ".svg", ".pdf", ".png", ".json", *PACKED}
 COMPARED = {*LEAVING, ".parquet"}
 AGAIN = (
     "check",
@@ -188,9 +191,42 @@ def test_nothing_that_is_handed_on_holds_a_patient_a_path_of_the_machine_or_a_lo
     secrets = [ID_PREFIX, str(small.folder), str(small.folder.parent), str(ROOT), str(Path.home()) + "/"]
     for path in (small.results / place).rglob("*"):
         assert path.suffix in LEAVING or path.is_dir() or path.name == ".snakemake_timestamp", path.name
-        content = path.read_bytes() if path.is_file() else b""
-        found = [secret for secret in secrets if secret.encode() in content]
-        assert not found, f"{path.name} holds {found}"
+        for part in contents_of(path):
+            found = [secret for secret in secrets if secret.encode() in part]
+            assert not found, f"{path.name} holds {found}"
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_no_file_tells_who_made_it_or_when(small: Run, place: str) -> None:
+    files = [
+        path
+        for path in (small.results / place).rglob("*")
+        if path.suffix in {*PACKED, ".pdf", ".png", ".svg"}
+    ]
+    assert {path.suffix for path in files} == {*PACKED, ".pdf", ".png", ".svg"}
+    today = dt.datetime.now(dt.UTC)
+    days = [
+        f"{today + dt.timedelta(n):{form}}"
+        for n in (-1, 0, 1)
+        for form in ("%Y-%m-%d", "D:%Y%m%d", "%d %b %Y")
+    ]
+    for path in files:
+        for part in contents_of(path):
+            assert not [day for day in days if day.encode() in part], f"{path} tells a day"
+            makers = re.findall(rb"<(?:dc:creator|cp:lastModifiedBy|Company|Manager)>([^<]+)<", part)
+            assert set(makers) <= {b"d2tra"}, f"{path} tells who made it: {makers}"
+            assert not re.search(rb"/(?:Author|CreationDate|ModDate)\b|tIME|<dc:date>", part), path
+        if path.suffix in PACKED:
+            with zipfile.ZipFile(path) as archive:
+                assert {part.date_time for part in archive.infolist()} == {(1980, 1, 1, 0, 0, 0)}, path
+
+
+def contents_of(path: Path) -> list[bytes]:
+    """The bytes of a file; of an office file those of each part."""
+    if path.suffix in PACKED:
+        with zipfile.ZipFile(path) as archive:
+            return [archive.read(name) for name in archive.namelist()]
+    return [path.read_bytes()] if path.is_file() else []
 
 
 @pytest.mark.parametrize(("place", "is_marked"), [(PLACES[0], True), (PLACES[1], False)])

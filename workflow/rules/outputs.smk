@@ -23,7 +23,13 @@ def shown_before(folder):
     return folders
 
 
-# The ledger is no input: what a release writes there must not make the same release out of date.
+def shown_after(wildcards):
+    """The numbers of the cohorts that are disclosed after this one: of interest once they have been released before."""
+    after = COHORTS[COHORTS.index(wildcards.cohort) + 1 :] if wildcards.cohort in COHORTS else []
+    return [f"results/{STUDY.name}/private/cohorts/{name}/tables" for name in after]
+
+
+# Ledger and later cohorts are no input: what a release leaves there must not make the same release out of date.
 rule disclose:
     """Suppress and round what the profile does not let out, and what could be subtracted from what was shown before."""
     input:
@@ -40,6 +46,7 @@ rule disclose:
         "<private>/logs/disclose/{profile}_{cohort}.log",
     params:
         ledger=ledger_of,
+        later=shown_after,
     script:
         "../scripts/disclose.py"
 

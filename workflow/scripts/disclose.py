@@ -4,7 +4,7 @@ from pathlib import Path
 
 from d2tra import io, logs
 from d2tra.disclosure import load_profile
-from d2tra.disclosure.ledger import read_ledger
+from d2tra.disclosure.ledger import read_ledger, read_others
 from d2tra.disclosure.secondary import Released, release_tables
 from d2tra.tables import read_tables, write_tables
 
@@ -19,7 +19,7 @@ if __name__ == "__main__":
         for exact, shown in zip(given.earlier, given.shown, strict=True)
     }
     profile, ledger = load_profile(asked.profile), read_ledger(snakemake.params.ledger)
-    exact = read_tables(given.tables)
-    tables, held_back = release_tables(asked.cohort, exact, profile, members, earlier, ledger)
+    exact, later = read_tables(given.tables), read_others(snakemake.params.later, ledger)
+    tables, held_back = release_tables(asked.cohort, exact, profile, members, earlier, ledger, later)
     write_tables(tables, snakemake.output.numbers)
     io.write(held_back, snakemake.output.held_back)

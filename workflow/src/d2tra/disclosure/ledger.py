@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,7 @@ import polars as pl
 
 from d2tra import io
 from d2tra.disclosure.primary import SUPPRESSED
-from d2tra.tables import Table
+from d2tra.tables import Table, read_tables
 
 PLACE = ("cohort", "table", "row", "level", "column")
 LEDGER: dict[str, type[pl.DataType]] = {
@@ -55,6 +55,13 @@ def read_ledger(path: str | Path | None) -> pl.DataFrame:
     if path is None or not Path(path).is_file():
         return pl.DataFrame(schema=LEDGER)
     return pl.read_csv(path, schema=LEDGER)
+
+
+def read_others(folders: Iterable[str | Path], ledger: pl.DataFrame) -> dict[str, list[Table]]:
+    """Returns cohort → its tables for those of the folders (<cohort>/tables) that are there and that the ledger names."""
+    named = set(ledger["cohort"])
+    there = [Path(folder) for folder in folders if Path(folder).is_dir()]
+    return {folder.parent.name: read_tables(folder) for folder in there if folder.parent.name in named}
 
 
 def released_cells(release: str, cohort: str, tables: Sequence[Table]) -> pl.DataFrame:

@@ -2,8 +2,8 @@
 
 A small count is recovered if only one value from 1 to the threshold is possible given every released number. So for each one
 another world is looked for, with other counts that would have been released just so; where there is none, the cells
-that cost least are held back until there is one. Whoever looks is taken to know which cells were held back for being
-small, how it is done, and the exact counts behind each estimate that is shown.
+that cost least are held back until there is one. Whoever looks is taken to know how it is done, the exact counts behind
+each estimate that is shown and, as far as that can be, which cells were held back for being small.
 """
 
 from __future__ import annotations
@@ -64,6 +64,8 @@ class _Gate:
     worlds: Worlds
     low: np.ndarray
     high: np.ndarray
+    reach: int  # how far a count is moved at most
+    small: bool  # whether it is taken to be known which counts are small
     targets: dict[int, tuple[int, int]]
     cells: dict[Place, Cell]
     safe: set[int] = field(default_factory=set)
@@ -78,18 +80,19 @@ def release_tables(
     members: Mapping[str, Collection[Any]],
     earlier: Mapping[str, Released],
     ledger: pl.DataFrame,
+    later: Mapping[str, Sequence[Table]] | None = None,
 ) -> tuple[list[Table], pl.DataFrame]:
     """Returns the cohort's tables as they may be shown beside everything shown before, and what was held back (columns
     HELD_BACK; with a reason, so not to be shown).
 
     `tables`: exact numbers. `members`: cohort → its patients. `earlier`: cohorts disclosed before this one, under the same
-    profile. `ledger`: cells of earlier releases, see d2tra.disclosure.ledger.
+    profile. `ledger`: cells of earlier releases, see d2tra.disclosure.ledger; `later`: exact tables of the other cohorts that
+    it may name.
     """
     if not profile.small_up_to:
         return [t.with_cells(disclose(t.cells, profile)) for t in tables], pl.DataFrame(schema=HELD_BACK)
-    exact = {name: _exact(one.exact, profile) for name, one in earlier.items()} | {
-        cohort: _exact(tables, profile)
-    }
+    others = {name: one.exact for name, one in earlier.items()} | dict(later or {})
+    exact = {name: _exact(own, profile) for name, own in (others | {cohort: tables}).items()}
     bound = bind(exact, members)
     before = remembered(ledger)
     primary = {
@@ -132,7 +135,6 @@ def _gate(
         value = int(worlds.truth[place])
         if 1 <= value <= profile.small_up_to:
             targets[place] = (1 - value, profile.small_up_to - value)
-            low[place], high[place] = targets[place]
     for shown in known:
         for place, (least, most) in _ranges(shown, worlds, profile).items():
             low[place], high[place] = max(low[place], least), min(high[place], most)
@@ -146,7 +148,7 @@ def _gate(
         for rank, shown in enumerate(bound.shown)
         if shown.place.cohort == cohort and shown.place not in primary
     }
-    return _Gate(worlds, low, high, targets, cells)
+    return _Gate(worlds, low, high, reach, profile.suppress_up_to > 0, targets, cells)
 
 
 def _known_for_good(
@@ -259,24 +261,50 @@ def _cost(cell: Mapping[str, Any], rank: int) -> float:
 
 def _make_safe(gate: _Gate) -> None:
     _prove_together(gate)
+    doubtful = []
     for target in gate.targets:
         if target in gate.safe or _prove(gate, target):
             continue
-        found = _cheapest(gate, target)
-        if found is None:
+        if _protect(gate, target):
+            _prove_together(gate)
+        else:
+            doubtful.append(target)
+    gate.small = (
+        False  # who knows which are small cannot always be helped against; the released numbers do not tell
+    )
+    for target in doubtful:
+        gate.targets[target] = (
+            gate.targets[target][0],
+            gate.reach,
+        )  # what is held back may be a larger count
+        if not _prove(gate, target) and not _protect(gate, target):
             gate.lost.append(target)
-            continue
-        world, places = found
-        for place in (places[number] for number in world.held_back):
-            gate.why[place] = target
-            del gate.cells[place]
-        _mark_safe(gate, world)
-        _prove_together(gate)
+
+
+def _protect(gate: _Gate, target: int) -> bool:
+    """Holds back what costs least for the count not to be recovered; returns whether that can be done."""
+    found = _cheapest(gate, target)
+    if found is None:
+        return False
+    world, places = found
+    for place in (places[number] for number in world.held_back):
+        gate.why[place] = target
+        del gate.cells[place]
+    _mark_safe(gate, world)
+    return True
+
+
+def _known(gate: _Gate) -> tuple[np.ndarray, np.ndarray]:
+    """How far each count may be from the exact one, whatever else is held back."""
+    low, high = gate.low.copy(), gate.high.copy()
+    for place, (least, most) in gate.targets.items() if gate.small else ():
+        low[place], high[place] = max(low[place], least), min(high[place], most)
+    return low, high
 
 
 def _as_shown(gate: _Gate) -> tuple[np.ndarray, np.ndarray]:
     """How far each count may be from the exact one while every cell that is shown looks the same."""
-    low, high = gate.low.copy(), gate.high.copy()
+    low, high = _known(gate)
     for cell in gate.cells.values():
         for place, (least, most) in cell.ranges.items():
             low[place], high[place] = max(low[place], least), min(high[place], most)
@@ -330,7 +358,7 @@ def _cheapest(gate: _Gate, target: int) -> tuple[Found, list[Place]] | None:
         cells = [gate.cells[place] for place in places]
         best: Found | None = None
         for first, last in _sides(gate, target):
-            low, high = gate.low.copy(), gate.high.copy()
+            low, high = _known(gate)
             low[target], high[target] = max(low[target], first), min(high[target], last)
             far = np.array([place not in near for place in range(len(low))])
             low[far], high[far] = 0, 0

@@ -53,9 +53,6 @@ def verify(study: Study, profile: str | None = None) -> str:
     for manifest in found:
         folder = manifest.parent
         problems = list(_problems(results, folder))
-        chapter = folder / VALIDATION
-        if (chapter / MANIFEST).is_file():
-            problems += [f"{VALIDATION}/{problem}" for problem in _differences(chapter, ())]
         place = folder.relative_to(results).as_posix()
         wrong += [f"{place}: {problem}" for problem in problems]
         if not problems:
@@ -71,17 +68,24 @@ def verify(study: Study, profile: str | None = None) -> str:
 
 
 def _problems(results: Path, folder: Path) -> Iterator[str]:
-    yield from _differences(folder, (VALIDATION,))
     place, profile = folder.relative_to(results).parts
-    seal = results / "private" / "seals" / f"{place}_{profile}.sha256"
+    yield from _of_manifest(results, folder, f"{place}_{profile}", (VALIDATION,))
+    if (folder / VALIDATION / MANIFEST).is_file():
+        chapter = _of_manifest(results, folder / VALIDATION, f"{place}_{profile}_{VALIDATION}")
+        yield from (f"{VALIDATION}/{problem}" for problem in chapter)
     release = seal_of(folder / MANIFEST)
-    if not seal.is_file() or seal.read_text(encoding="utf-8").strip() != release:
-        yield f"{MANIFEST} is not the one that was sealed ({seal.as_posix()})"
-    yield from _of_protocol(results, folder)
     if place == "release":
         yield from _of_ledger(results, folder, profile, release)
     if (folder / APPROVAL).is_file():
         yield from _of_approval(folder, release)
+
+
+def _of_manifest(results: Path, folder: Path, seal: str, apart: tuple[str, ...] = ()) -> Iterator[str]:
+    yield from _differences(folder, apart)
+    path = results / "private" / "seals" / f"{seal}.sha256"
+    if not path.is_file() or path.read_bytes().strip() != seal_of(folder / MANIFEST).encode():
+        yield f"{MANIFEST} is not the one that was sealed ({path.as_posix()})"
+    yield from _of_protocol(results, folder)
 
 
 def _differences(folder: Path, apart: tuple[str, ...]) -> Iterator[str]:

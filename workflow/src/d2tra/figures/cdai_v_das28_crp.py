@@ -7,13 +7,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from d2tra.figures.intervals import HIDDEN
 from d2tra.figures.style import Style
 from d2tra.tables.agreement import PATIENTS
 from d2tra.tables.cdai_v_das28_crp import CDAI, DAS28_CRP, GROUPS, LOWER
 from d2tra.tables.cells import SUPPRESSED, format_cell
 
 HEIGHT_MM = 82
-HIDDEN = "×"  # a field is too narrow for the word, which stands below
 FIELD = 0.94  # the rest of the place is a white line between fields
 PALEST, DARK = 0.06, 0.55  # opacity of a field of nobody; from which on what is written in it is white
 

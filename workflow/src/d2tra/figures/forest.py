@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -40,9 +42,8 @@ def draw_by_cohort(tables: dict[str, pl.DataFrame], style: Style) -> Figure:
 def _draw_panels(panels: dict[str, pl.DataFrame], style: Style) -> Figure:
     """The cells of each panel have `label` (the line) and `series` (which gives colour and marker) beside their own."""
     series = list(dict.fromkeys(name for cells in panels.values() for name in cells["series"]))
-    step = len(series) + BETWEEN
-    lines = [max(cells["label"].n_unique(), 1) for cells in panels.values()]
-    figure = style.figure("page", 26 + LINE_MM * step * sum(lines) + 6 * (len(lines) - 1))
+    lines = [max(cells.height + BETWEEN * cells["label"].n_unique(), 1) for cells in panels.values()]
+    figure = style.figure("page", 26 + LINE_MM * sum(lines) + 6 * (len(lines) - 1))
     every = figure.subplots(max(len(panels), 1), sharex=True, squeeze=False, height_ratios=lines or None)[
         :, 0
     ]
@@ -64,13 +65,16 @@ def _draw_panels(panels: dict[str, pl.DataFrame], style: Style) -> Figure:
 def _draw_panel(axes: Axes, cells: pl.DataFrame, series: list[str], style: Style) -> None:
     axes.axvline(1, color=style.colours["grey"], lw=style.line_width_pt, ls=(0, (3, 3)))
     labels = cells["label"].unique(maintain_order=True).to_list()
-    step = len(series) + BETWEEN
-    top = {label: place * step for place, label in enumerate(labels)}
+    of_label = {label: cells.filter(pl.col("label") == label)["series"].to_list() for label in labels}
+    own = {label: [name for name in series if name in names] for label, names in of_label.items()}
+    heights = [len(names) + BETWEEN for names in own.values()]
+    top = dict(zip(labels, accumulate(heights, initial=0.0), strict=False))
     for number, name in enumerate(series):
         shown = cells.filter(pl.col("series") == name)
-        places = [top[label] + number for label in shown["label"]]
+        places = [top[label] + own[label].index(name) for label in shown["label"]]
         colour, marker = list(style.colours.values())[number % 4], MARKERS[number % 4]
         draw_intervals(axes, shown, places, colour, marker)
         write_beside(axes, shown, places, style)
         axes.plot([], [], color=colour, marker=marker, label=name, ms=4.5)
-    label_rows(axes, labels, [place + (len(series) - 1) / 2 for place in top.values()], step / 2)
+    middles = [top[label] + (len(names) - 1) / 2 for label, names in own.items()]
+    label_rows(axes, labels, middles, (len(series) + BETWEEN) / 2)

@@ -10,6 +10,8 @@ from matplotlib.axes import Axes
 from d2tra.figures.style import Style
 from d2tra.tables.cells import SUPPRESSED, format_cell
 
+HIDDEN = "×"  # of a field too narrow for the word, which stands beside it in the legend
+
 
 def draw_intervals(
     axes: Axes, cells: pl.DataFrame, places: list[float], colour: str, marker: str = "o"
