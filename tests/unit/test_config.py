@@ -31,7 +31,9 @@ def test_a_study_is_named_after_its_file(study_file):
 
 
 def test_a_name_that_is_written_where_the_file_gives_it_is_refused_and_not_overwritten(study_file):
-    with pytest.raises(StudyError, match=r"key 'name' is not written here: it is 'my_study'\. Leave it out\."):
+    with pytest.raises(
+        StudyError, match=r"key 'name' is not written here: it is 'my_study'\. Leave it out\."
+    ):
         config.load_study(study_file(STUDY + "name: another\n"))
 
 

@@ -252,7 +252,10 @@ def test_a_table_of_which_nothing_may_be_shown_still_gives_a_figure(name):
 
 
 def test_a_table_that_stands_once_per_cohort_gives_a_figure_for_each():
-    given = [Table(f"sensitivity_in_{cohort}", cohort, as_cells(CELLS["sensitivity"])) for cohort in ("audit", "full")]
+    given = [
+        Table(f"sensitivity_in_{cohort}", cohort, as_cells(CELLS["sensitivity"]))
+        for cohort in ("audit", "full")
+    ]
     found = figures_of("all", given)
     assert {name: kind.table for name, kind in found.items()} == {
         f"specification_curve_in_{cohort}": f"sensitivity_in_{cohort}" for cohort in ("audit", "full")
@@ -336,13 +339,20 @@ def test_a_prevalence_that_is_held_back_has_neither_point_nor_bar():
 
 def luma(colour: str) -> float:
     """What a grey print makes of the colour, 0 to 255 (ITU-R BT.709)."""
-    return 255 * sum(part * weight for part, weight in zip(to_rgb(colour), (0.2126, 0.7152, 0.0722), strict=True))
+    return 255 * sum(
+        part * weight for part, weight in zip(to_rgb(colour), (0.2126, 0.7152, 0.0722), strict=True)
+    )
 
 
 def test_colours_side_by_side_differ_by_forty_steps_of_grey():
     greys = [luma(colour) for colour in STYLE.series]
     assert min(abs(one - other) for one, other in pairwise(greys)) >= 40
-    assert list(STYLE.colours)[:4] == ["main", "second", "third", "fourth"]  # figures that take them in this order
+    assert list(STYLE.colours)[:4] == [
+        "main",
+        "second",
+        "third",
+        "fourth",
+    ]  # figures that take them in this order
     assert abs(luma(STYLE.severity["high"]) - luma(STYLE.severity["moderate"])) >= 40
 
 
@@ -393,7 +403,14 @@ def test_a_band_between_two_lines_is_as_high_as_the_patients_who_went_that_way()
     bands = [patch.get_path().vertices[:, 1] for patch in axes.patches if len(patch.get_path().vertices) == 9]
     assert [band[7] - band[0] for band in bands] == [6, 20, 30]  # tnf to tnf, tnf to jak, others to jak
     boxes = [patch for patch in axes.patches if patch.get_path().vertices.shape[0] == 5]
-    assert [box.get_height() for box in boxes] == [60, 30, 6, 50, 8, 8]  # the lines' boxes, then the stub of rare ways
+    assert [box.get_height() for box in boxes] == [
+        60,
+        30,
+        6,
+        50,
+        8,
+        8,
+    ]  # the lines' boxes, then the stub of rare ways
     assert "grey stub" in axes.texts[-1].get_text()
 
 
@@ -408,7 +425,11 @@ def test_a_way_that_is_held_back_has_no_band_and_its_box_no_number():
 
 def test_the_parts_of_a_bar_add_up_to_the_score_and_a_bar_held_back_has_none():
     axes = one_figure("das28_components", cells_shown(OPENSAFELY)).axes[-1]
-    ends = {round(bar.get_y() + bar.get_height() / 2): bar.get_x() + bar.get_width() for bar in axes.patches if bar.get_width()}
+    ends = {
+        round(bar.get_y() + bar.get_height() / 2): bar.get_x() + bar.get_width()
+        for bar in axes.patches
+        if bar.get_width()
+    }
     assert ends == {0: pytest.approx(3.3), 2: pytest.approx(1.76)}
     assert [label.get_text() for label in axes.get_yticklabels()][1] == "DAS28-ESR: Not assessable"
     assert sum(SUPPRESSED in text.get_text() for text in axes.texts) == 2
@@ -417,7 +438,11 @@ def test_the_parts_of_a_bar_add_up_to_the_score_and_a_bar_held_back_has_none():
 def test_a_field_of_the_two_scores_is_the_darker_the_more_are_in_it_and_has_none_where_held_back():
     left, right = one_figure("cdai_v_das28_crp", cells_shown(OPENSAFELY)).axes[:2]
     shades = [patch.get_alpha() for patch in left.patches if patch.get_fill()]
-    assert shades == [pytest.approx(0.06), 1.0, pytest.approx(0.06 + 0.94 * 20 / 30)]  # nobody, 30, 20; 4 is held back
+    assert shades == [
+        pytest.approx(0.06),
+        1.0,
+        pytest.approx(0.06 + 0.94 * 20 / 30),
+    ]  # nobody, 30, 20; 4 is held back
     assert [text.get_text() for text in left.texts] == ["0", "30", "20", "×"]
     assert len([patch for patch in right.patches if not patch.get_fill()]) == 2  # framed: both say the same
 

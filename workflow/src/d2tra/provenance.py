@@ -139,4 +139,3 @@ def seal_of(path: str | Path) -> str:
 def software() -> dict[str, str]:
     """Returns package → version, of Python and the packages that make numbers."""
     return {"python": platform.python_version()} | {name: version(name) for name in SOFTWARE}
-

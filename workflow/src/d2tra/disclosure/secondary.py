@@ -265,9 +265,7 @@ def _make_safe(gate: _Gate) -> None:
     for target in gate.targets:
         if target in gate.safe or _prove(gate, target):
             continue
-        if _protect(gate, target):
-            _prove_together(gate)
-        else:
+        if not _protect(gate, target):
             doubtful.append(target)
     gate.small = (
         False  # who knows which are small cannot always be helped against; the released numbers do not tell

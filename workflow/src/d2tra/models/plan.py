@@ -183,9 +183,7 @@ def fit_every_outcome(
     }
 
 
-def impute_factors(
-    data: pl.DataFrame, outcome: str, model: ModelPlan, seed: int | None
-) -> ImputedSet | None:
+def impute_factors(data: pl.DataFrame, outcome: str, model: ModelPlan, seed: int | None) -> ImputedSet | None:
     """Returns the imputed sets of the model's factors (one that is refused against the outcome helps to impute the
     others); None where the model takes complete cases, or nothing is missing."""
     plan = model.missing.multiple_imputation
@@ -233,7 +231,9 @@ def _facts(
         found = fits[0]
         verdict = _verdict(model, found.n_parameters, parameter_budget(found.n, found.n_events))
         if verdict and model.above_budget == "refuse":
-            found = replace(found, peak=None, imputations=(), c_statistic=None, problem=found.problem or verdict)
+            found = replace(
+                found, peak=None, imputations=(), c_statistic=None, problem=found.problem or verdict
+            )
         return facts_of_model(found)
     n_parameters = max((found.n_parameters for found in fits), default=0)
     judged = [found.converged for found in fits if found.converged is not None]

@@ -35,7 +35,18 @@ show it, printed tables do not. on_curve: an estimate read off the steps of its 
 `note` stands beside the cell; "suppressed" means that disclosure control emptied it.
 """
 
-KINDS = ("count", "proportion", "median_iqr", "mean_sd", "estimate", "step", "on_curve", "number", "p_value", "text")
+KINDS = (
+    "count",
+    "proportion",
+    "median_iqr",
+    "mean_sd",
+    "estimate",
+    "step",
+    "on_curve",
+    "number",
+    "p_value",
+    "text",
+)
 SUPPRESSED = "[suppressed]"
 EMPTY = "–"
 FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
@@ -99,7 +110,9 @@ def as_cells(cells: Iterable[Cell]) -> pl.DataFrame:
 def neutralised(frame: pl.DataFrame) -> pl.DataFrame:
     """Returns the frame for a csv that people open in a spreadsheet: a text that it would take for a formula begins with '."""
     text = pl.col(pl.String)
-    return frame.with_columns(pl.when(text.str.contains(FORMULA)).then("'" + text).otherwise(text).name.keep())
+    return frame.with_columns(
+        pl.when(text.str.contains(FORMULA)).then("'" + text).otherwise(text).name.keep()
+    )
 
 
 def formatted(cells: pl.DataFrame) -> pl.DataFrame:
