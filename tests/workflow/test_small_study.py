@@ -252,9 +252,11 @@ def test_a_second_run_has_nothing_to_do(small: Run) -> None:
 
 
 def test_the_same_comes_out_in_another_folder_with_another_number_of_cores(small: Run, again: Run) -> None:
-    made = files_of(again.results, COMPARED)
+    made, both = (
+        [path for path in files_of(run.results, COMPARED) if "local_audit" not in path.parts]
+        for run in (again, small)
+    )
     assert {path.suffix for path in made} == COMPARED
-    both = [path for path in files_of(small.results, COMPARED) if "local_audit" not in path.parts]
     assert made == both
     assert [
         str(path)
@@ -343,7 +345,10 @@ def test_an_edited_module_reruns_the_rules_that_use_it_and_what_follows_from_the
         assert "Input files updated by another job" in reruns[rule]
         assert "Updated input files" not in reruns[rule]
     if module == "figures/forest.py":
-        assert set(reruns) - using <= {"write_reports", "release", "seal_release", "check"}
+        assert set(reruns) - using <= {
+            *("write_reports", "write_documents"),
+            *("release", "release_documents", "seal_release", "check"),
+        }
 
 
 NHS_NUMBER = "943 476 5919"  # the example number of the NHS data dictionary

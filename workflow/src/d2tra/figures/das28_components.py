@@ -62,7 +62,7 @@ def _draw_component(axes: Axes, name: str, cells: pl.DataFrame, groups: list[str
             xycoords=("axes fraction", "data"),
             ha="center",
             va="bottom" if has_point else "center",
-            color=style.colours["ink" if has_point else "grey"],
+            color=style.colours["ink" if has_point else "quiet"],
         )
     label_rows(axes, groups, [float(place) for place in range(len(groups))], 0.9)
     axes.set_xlim(left=0)
