@@ -79,7 +79,7 @@ def test_an_unknown_conference_is_answered_with_the_nearest():
 
 def test_the_draft_takes_its_numbers_from_the_tables_and_says_exploratory():
     ratio = value_cell(
-        "estimate", "Obese (BMI 30 or above)", "Multivariable", 3.53, 0.98, 12.72, note="exploratory: 4"
+        "estimate", "Obese (BMI 30 or above)", "Multivariable (exploratory)", 3.53, 0.98, 12.72
     )
     tables = [
         Table("odds_ratios", "Odds ratios", as_cells([ratio]), ()),
@@ -95,7 +95,7 @@ def test_the_draft_takes_its_numbers_from_the_tables_and_says_exploratory():
         [load_definition("eular_2021")],
     )
     text = abstract_text(contents, tables, load_conference("bsr"))
-    assert "Exploratory multivariable odds ratios: Obese (BMI 30 or above) 3.53 (0.98–12.72)." in text
+    assert "Multivariable (exploratory) odds ratios: Obese (BMI 30 or above) 3.53 (0.98–12.72)." in text
     assert "Fibromyalgia: 7/12 (58.3 %; 32.0–80.7)" in text
     assert "SYNTHETIC DATA" in text
     assert lint("bsr", text) == ["2 places are still to be written"]

@@ -4,16 +4,21 @@ import csv
 import re
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from d2tra.config import load_study
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
+from d2tra.documents import study_documents
 from d2tra.documents.dictionary import data_dictionary
 from d2tra.documents.methods import BASELINES, METHODS, POLICIES, STEPS, methods_text
+from d2tra.errors import StudyError
 from d2tra.extract.schemas import COLUMNS
 from d2tra.models import ModelPlan, load_model
 from d2tra.risk_factor_plan import load_plan
+from d2tra.tables.cells import as_cells, proportion_cell
+from d2tra.tables.table import Table
 
 ROOT = Path(__file__).parents[2]
 STUDY = load_study("audit_demo")
@@ -111,3 +116,34 @@ def test_the_checklist_has_every_item_of_strobe_and_record_once():
     }
     assert sum(item.startswith("RECORD") for item in items) == 13
     assert all(row["answered_in"] and row["by"] for row in rows)
+
+
+def documents_of(tables):
+    study = STUDY.model_copy(
+        update={"cohorts": STUDY.cohorts[:1], "definitions": ["eular_2021"], "models": []}
+    )
+    return study_documents(
+        study,
+        ["North"],
+        load_profile("opensafely"),
+        True,
+        {"audit": tables},
+        {"audit": {}},
+        pl.DataFrame(),
+        {},
+    )
+
+
+def test_a_study_has_slides_poster_abstracts_methods_dictionary_and_checklist():
+    cells = as_cells([proportion_cell("Fibromyalgia", "Met", 7, 12)])
+    made = documents_of([Table("d2t_characteristics", "Who", cells, ())])
+    assert list(made) == [
+        "slides.pptx", "poster.pptx", "audit/abstract.md", "methods.md", "data_dictionary.csv", "checklist_record.csv",
+    ]  # fmt: skip
+    assert "7/12 (58.3 %; 32.0–80.7)" in made["audit/abstract.md"]
+
+
+def test_an_abstract_with_a_number_that_no_released_cell_supports_is_not_released(monkeypatch):
+    monkeypatch.setattr("d2tra.documents.study.abstract_text", lambda *_: "# Title\n13 of them met it.")
+    with pytest.raises(StudyError, match=r"audit/abstract.md: no released cell supports 13"):
+        documents_of([])

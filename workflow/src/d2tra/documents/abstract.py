@@ -16,6 +16,7 @@ from d2tra.tables import Table
 from d2tra.tables.cells import Cell, format_cell
 
 TO_WRITE = "[to be written by the authors]"
+ADJUSTED = "Multivariable"  # how the headings of such models begin
 DESCRIBED = ("Seropositive (RF and anti-CCP)", "Obese (BMI 30 or above)", "Fibromyalgia")
 
 
@@ -109,12 +110,15 @@ def _results(tables: Mapping[str, Table]) -> list[str]:
         named = [f"{row}: {format_cell(shares[row])}" for row in DESCRIBED if row in shares]
         sentences += [f"Among those who met it, {'; '.join(named)}."] if named else []
     if "odds_ratios" in tables:
-        cells = tables["odds_ratios"].cells
-        estimates = _rows(cells.filter(pl.col("kind") == "estimate"), "Multivariable")
-        named = [f"{row} {format_cell(cell)}" for row, cell in estimates.items()]
-        exploratory = any("exploratory" in (cell["note"] or "") for cell in estimates.values())
-        kind = "Exploratory multivariable" if exploratory else "Multivariable"
-        sentences += [f"{kind} odds ratios: {'; '.join(named)}."] if named else []
+        estimates = tables["odds_ratios"].cells.filter(pl.col("kind") == "estimate")
+        adjusted = estimates.filter(pl.col("column").str.starts_with(ADJUSTED))["column"].unique(
+            maintain_order=True
+        )
+        for column in adjusted[
+            :1
+        ]:  # the study's first such model; the word "exploratory" is part of its heading
+            named = [f"{row} {format_cell(cell)}" for row, cell in _rows(estimates, column).items()]
+            sentences.append(f"{column} odds ratios: {'; '.join(named)}.")
     return sentences
 
 

@@ -15,7 +15,9 @@ from d2tra.documents.contents import report_contents
 from d2tra.documents.dictionary import data_dictionary
 from d2tra.documents.methods import methods_text
 from d2tra.documents.number_gate import confirm_numbers
+from d2tra.documents.pasted import check_text
 from d2tra.documents.presentation import poster, slide_deck
+from d2tra.errors import StudyError
 from d2tra.models import load_model
 from d2tra.risk_factor_plan import load_plan
 from d2tra.tables import Table
@@ -36,7 +38,7 @@ def study_documents(
     data_dictionary.csv, checklist_record.csv, and <cohort>/abstract.md of each cohort.
 
     `tables`: cohort → its released tables; `pngs`: cohort → figure → png; `sites`: their titles. Raises StudyError where
-    the slides or the poster hold a number that no released cell supports.
+    the slides, the poster or an abstract hold a number that no released cell supports.
     """
     plan, conference = load_plan(), load_conference(study.conference)
     definitions = [load_definition(name) for name in study.definitions]
@@ -51,13 +53,28 @@ def study_documents(
         "poster.pptx": poster(reports[widest], pngs[widest]),
     }
     confirm_numbers(shown, list(reports.values()))
+    abstracts = {
+        f"{cohort}/abstract.md": abstract_text(contents, tables[cohort], conference)
+        for cohort, contents in reports.items()
+    }
+    for (name, text), cohort in zip(abstracts.items(), reports, strict=True):
+        _confirm_abstract(name, text, [table.cells for table in tables[cohort]], reports[cohort])
     return {
         **shown,
-        **{
-            f"{cohort}/abstract.md": abstract_text(contents, tables[cohort], conference)
-            for cohort, contents in reports.items()
-        },
+        **abstracts,
         "methods.md": methods_text(study, sites, definitions, models, plan, profile, synthetic, software),
         "data_dictionary.csv": neutralised(data_dictionary(definitions, plan)),
         "checklist_record.csv": neutralised(checklist),
     }
+
+
+def _confirm_abstract(
+    name: str, text: str, cells: Sequence[pl.DataFrame], contents: Mapping[str, Any]
+) -> None:
+    """The number gate of an abstract: its prose, without the comment that tells its length."""
+    prose = "\n".join(line for line in text.splitlines() if not line.startswith("<!--"))
+    known = [contents["title"], contents["where"], *contents["banners"]]
+    unsupported = check_text(prose, cells, known=known).filter(pl.col("verdict") != "supported")
+    if unsupported.height:
+        shown = ", ".join(unsupported["number"])
+        raise StudyError(f"{name}: no released cell supports {shown}. The abstract is not released.")
