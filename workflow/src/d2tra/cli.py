@@ -1,4 +1,7 @@
-"""The command `d2tra`: questions to ask of results that are there. The computing itself is Snakemake's."""
+"""The command `d2tra`: questions to ask of results that are there. The computing itself is Snakemake's.
+
+Each answer imports what it needs: asking why must not wait for the models.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,9 @@ from typing import Any
 import polars as pl
 
 from d2tra import io
-from d2tra.centres.commands import answer_exact, pool_files, start_exact, step_exact
 from d2tra.config import Study, config_file, load_study, load_yaml
 from d2tra.definitions import why
-from d2tra.disclosure.verify import verify
-from d2tra.documents.commands import check_numbers
 from d2tra.errors import StudyError
-from d2tra.review.rounds import score_workbooks, write_review
-from d2tra.review.sampling import Sizes
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "why", help="why a patient is labelled so: the label, each criterion, the records"
     )
     asked.add_argument("patient_id")
-    asked.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+    _add_study(asked)
     asked.add_argument("--definition", help="name of a definition of the study (default: its first)")
     asked.set_defaults(answer=lambda given: explain_patient(given.patient_id, given.study, given.definition))
     _add_review(verbs)
@@ -49,7 +47,7 @@ def _add_review(verbs: Any) -> None:
     drawn = verbs.add_parser("review-sample", help="draw a blinded sample of charts for a reviewer to judge")
     scored = verbs.add_parser("review-score", help="score the filled workbooks of a chart review")
     for verb in (drawn, scored):
-        verb.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+        _add_study(verb)
         verb.add_argument("--cohort", required=True, help="name of a cohort of the study")
     for name, number, who in (
         ("random", 40, "of all assessable patients"),
@@ -61,27 +59,16 @@ def _add_review(verbs: Any) -> None:
             f"--{name}", type=_count, default=number, metavar="N", help=f"charts {who} ({number})"
         )
     drawn.add_argument("--reviewers", type=int, choices=(1, 2), default=1, help="workbooks to write (1)")
-    drawn.set_defaults(
-        answer=lambda given: write_review(
-            load_study(given.study or _default_study()),
-            given.cohort,
-            Sizes(given.random, given.near, given.discordant, given.not_assessable),
-            given.reviewers,
-        )
-    )
+    drawn.set_defaults(answer=_draw_review)
     scored.add_argument("workbooks", nargs="+", type=Path, metavar="xlsx", help="one filled workbook, or two")
-    scored.set_defaults(
-        answer=lambda given: score_workbooks(
-            load_study(given.study or _default_study()), given.cohort, given.workbooks
-        )
-    )
+    scored.set_defaults(answer=_score_review)
 
 
 def _add_pool(verbs: Any) -> None:
     pooled = verbs.add_parser("pool", help="pool the share/<site>.json of several centres")
     pooled.add_argument("files", nargs="+", type=Path, metavar="json")
     pooled.add_argument("--out", type=Path, default=Path("pooled"), help="folder for the results (pooled)")
-    pooled.set_defaults(answer=lambda given: pool_files(given.files, given.out))
+    pooled.set_defaults(answer=_pool)
     rounds = verbs.add_parser(
         "pool-exact", help="fit one model to all centres' patients by rounds of sums, under agreement"
     )
@@ -95,34 +82,21 @@ def _add_pool(verbs: Any) -> None:
     answer = steps.add_parser("answer", help="centre: this centre's sums, beside the round's file")
     answer.add_argument("round", type=Path, metavar="json")
     for verb in (start, answer):
-        verb.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
-    start.set_defaults(
-        answer=lambda given: start_exact(
-            given.files,
-            load_study(given.study or _default_study()),
-            given.model,
-            given.cohort,
-            given.definition,
-            given.out,
-        )
-    )
-    answer.set_defaults(
-        answer=lambda given: answer_exact(given.round, load_study(given.study or _default_study()))
-    )
+        _add_study(verb)
+    start.set_defaults(answer=_start_exact)
+    answer.set_defaults(answer=_answer_exact)
     step = steps.add_parser("step", help="coordinator: the next round, or the fit, from all answers")
     step.add_argument("folder", type=Path)
-    step.set_defaults(answer=lambda given: step_exact(given.folder))
+    step.set_defaults(answer=_step_exact)
 
 
 def _add_verify(verbs: Any) -> None:
     checked = verbs.add_parser(
         "verify", help="are the results what was sealed, and has the release been approved?"
     )
-    checked.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+    _add_study(checked)
     checked.add_argument("--profile", help="one release profile (default: every one that has results)")
-    checked.set_defaults(
-        answer=lambda given: verify(load_study(given.study or _default_study()), given.profile)
-    )
+    checked.set_defaults(answer=_verify)
 
 
 def _add_check_numbers(verbs: Any) -> None:
@@ -130,21 +104,65 @@ def _add_check_numbers(verbs: Any) -> None:
         "check-numbers", help="is each number of a text (an abstract, say) one of the released numbers?"
     )
     checked.add_argument("file", type=Path, help="a text or Markdown file")
-    checked.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+    _add_study(checked)
     checked.add_argument("--cohort", required=True, help="name of a cohort of the study")
     checked.add_argument("--profile", default="local_audit", help="release profile (local_audit)")
     checked.add_argument(
         "--conference", help="check length and headings too: a profile of config/conferences.yaml"
     )
-    checked.set_defaults(
-        answer=lambda given: check_numbers(
-            given.file,
-            load_study(given.study or _default_study()),
-            given.cohort,
-            given.profile,
-            given.conference,
-        )
-    )
+    checked.set_defaults(answer=_check_numbers)
+
+
+def _draw_review(given: argparse.Namespace) -> str:
+    from d2tra.review.rounds import write_review
+    from d2tra.review.sampling import Sizes
+
+    sizes = Sizes(given.random, given.near, given.discordant, given.not_assessable)
+    return write_review(_study(given.study), given.cohort, sizes, given.reviewers)
+
+
+def _score_review(given: argparse.Namespace) -> str:
+    from d2tra.review.rounds import score_workbooks
+
+    return score_workbooks(_study(given.study), given.cohort, given.workbooks)
+
+
+def _pool(given: argparse.Namespace) -> str:
+    from d2tra.centres.commands import pool_files
+
+    return pool_files(given.files, given.out)
+
+
+def _start_exact(given: argparse.Namespace) -> str:
+    from d2tra.centres.commands import start_exact
+
+    study = _study(given.study)
+    return start_exact(given.files, study, given.model, given.cohort, given.definition, given.out)
+
+
+def _answer_exact(given: argparse.Namespace) -> str:
+    from d2tra.centres.commands import answer_exact
+
+    return answer_exact(given.round, _study(given.study))
+
+
+def _step_exact(given: argparse.Namespace) -> str:
+    from d2tra.centres.commands import step_exact
+
+    return step_exact(given.folder)
+
+
+def _verify(given: argparse.Namespace) -> str:
+    from d2tra.disclosure.verify import verify
+
+    return verify(_study(given.study), given.profile)
+
+
+def _check_numbers(given: argparse.Namespace) -> str:
+    from d2tra.documents.commands import check_numbers
+
+    study = _study(given.study)
+    return check_numbers(given.file, study, given.cohort, given.profile, given.conference)
 
 
 def _count(text: str) -> int:
@@ -158,7 +176,7 @@ def explain_patient(patient_id: str, study_name: str | None = None, definition: 
 
     StudyError where the study has no results yet, no such definition, or no such patient.
     """
-    study = load_study(study_name or _default_study())
+    study = _study(study_name)
     name = definition or study.definition_names[0]
     if name not in study.definition_names:
         raise StudyError(
@@ -187,8 +205,12 @@ def _labelled_sites(study: Study) -> list[tuple[pl.DataFrame, pl.DataFrame]]:
     return [(io.read(folder / "labels.parquet"), io.read(folder / "evidence.parquet")) for folder in folders]
 
 
-def _default_study() -> str:
-    return str(load_yaml(config_file("config.yaml"))["study"])
+def _add_study(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--study", help="name or path of the study (default: that of config/config.yaml)")
+
+
+def _study(name: str | None) -> Study:
+    return load_study(name or str(load_yaml(config_file("config.yaml"))["study"]))
 
 
 if __name__ == "__main__":
