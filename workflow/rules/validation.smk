@@ -55,7 +55,7 @@ rule seal_validation:
     """Write the chapter's own manifest: it comes and goes without the cohorts' results. Keep its cells in the ledger."""
     input:
         report=f"<results>/{{place}}/{{profile}}/{VALIDATION}/report.html",
-        numbers=f"<private>/drafts/{{profile}}/{VALIDATION}/numbers",
+        numbers=[f"<private>/drafts/{{profile}}/{VALIDATION}/numbers"],
         protocol="<private>/protocol.json",
         raw=[path for paths in RAW_FILES.values() for path in paths],
         code=code("seal_validation"),

@@ -11,6 +11,7 @@ import polars as pl
 
 from d2tra import io
 from d2tra.disclosure.primary import SUPPRESSED
+from d2tra.provenance import seal_of
 from d2tra.tables import Table, read_tables
 
 PLACE = ("cohort", "table", "row", "level", "column")
@@ -79,6 +80,24 @@ def released_cells(release: str, cohort: str, tables: Sequence[Table]) -> pl.Dat
             *(cells.select(pl.col(name).cast(kind) for name, kind in LEDGER.items()) for cells in shown),
         ]
     )
+
+
+def seal(
+    found: Mapping[str, Any],
+    manifest: str | Path,
+    sealed: str | Path,
+    ledger: str | Path | None,
+    numbers: Iterable[str | Path],
+) -> None:
+    """Writes what `provenance.manifest` found, then the ledger (None: nothing may leave), and last the seal: its sha256.
+
+    `numbers`: the folders of the released cells, <cohort>/numbers each.
+    """
+    io.write_json(found, manifest)
+    release = seal_of(manifest)
+    if ledger:
+        record(ledger, release, {Path(folder).parent.name: read_tables(folder) for folder in numbers})
+    io.write_text(f"{release}\n", sealed)
 
 
 def record(path: str | Path, release: str, tables: Mapping[str, Sequence[Table]]) -> None:

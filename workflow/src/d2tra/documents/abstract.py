@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import polars as pl
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from pydantic import Field, model_validator
 
 from d2tra.config import Closed, parse, setting, setting_path
+from d2tra.documents.layout import templates
 from d2tra.errors import StudyError, nearest
 from d2tra.tables import Table
 from d2tra.tables.cells import Cell, format_cell
@@ -87,13 +87,7 @@ def abstract_text(contents: Mapping[str, Any], tables: Sequence[Table], conferen
     said = {heading: [TO_WRITE] for heading in conference.headings}
     said["Methods"] = [f"{contents['where']}.", "Unknown was never counted as no; 95 % intervals throughout."]
     said["Results"] = [contents["summary"][0], *_results({table.name: table for table in tables})]
-    template = Environment(
-        loader=PackageLoader("d2tra.documents"),
-        autoescape=False,  # Markdown
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    ).get_template("abstract.md.j2")
+    template = templates(escape=False).get_template("abstract.md.j2")  # Markdown
     text = template.render(
         title=contents["title"], banners=contents["banners"], headings=conference.headings, said=said
     )

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from d2tra.documents.layout import templates
 
 SPECIAL = {
     "\\": r"\textbackslash{}",
@@ -25,15 +25,9 @@ SPECIAL = {
 
 def table_latex(table: dict[str, Any], banners: Sequence[str]) -> str:
     """Returns one laid-out table as a longtable; every text escaped, the banners as comment and below the table."""
-    templates = Environment(
-        loader=PackageLoader("d2tra.documents"),
-        autoescape=False,  # escaped for LaTeX, by the filter `tex`
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
-    templates.filters["tex"] = escaped
-    return templates.get_template("table.tex.j2").render(table=table, banners=banners)
+    plain = templates(escape=False)  # escaped for LaTeX, by the filter `tex`
+    plain.filters["tex"] = escaped
+    return plain.get_template("table.tex.j2").render(table=table, banners=banners)
 
 
 def escaped(text: str) -> str:

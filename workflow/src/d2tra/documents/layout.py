@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
 from d2tra.disclosure import Profile
 from d2tra.tables import Table
 from d2tra.tables.cells import formatted
@@ -45,3 +47,14 @@ def laid_out(table: Table) -> dict[str, Any]:
         "lines": lines,
         "footnotes": table.footnotes,
     }
+
+
+def templates(escape: bool) -> Environment:
+    """Returns the templates of the documents; texts are escaped for html where asked, an unknown name is an error."""
+    return Environment(
+        loader=PackageLoader("d2tra.documents"),
+        autoescape=escape,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        keep_trailing_newline=True,
+    )

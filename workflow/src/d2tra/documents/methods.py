@@ -5,22 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
-from d2tra.config import Baseline, Cohort, Policy, Study
+from d2tra.config import Cohort, Policy, Study
 from d2tra.definitions import Definition
 from d2tra.disclosure import Profile
 from d2tra.documents.contents import in_words
-from d2tra.documents.layout import banners
+from d2tra.documents.layout import banners, templates
 from d2tra.models import ModelPlan
 from d2tra.models.sample_size import MARGIN, OPTIMISM, SHRINKAGE
 from d2tra.risk_factor_plan import Plan
+from d2tra.tables.results import BASELINES
 
-BASELINES: dict[Baseline, str] = {
-    "index": "the index date",
-    "first_bts": "the start of the first b/tsDMARD",
-    "diagnosis": "the date of diagnosis",
-}
 POLICIES: dict[Policy, str] = {
     "unknown": "unknown",
     "assume_met": "met",
@@ -54,13 +48,7 @@ def methods_text(
     software: Mapping[str, str],
 ) -> str:
     """Returns methods.md. `sites`: their titles; `software`: package → version."""
-    template = Environment(
-        loader=PackageLoader("d2tra.documents"),
-        autoescape=False,  # Markdown
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    ).get_template("methods.md.j2")
+    template = templates(escape=False).get_template("methods.md.j2")  # Markdown
     asked = dict.fromkeys(factor.name for model in models for factor in model.modelled)
     return template.render(
         study=study,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import io
 import zipfile
 
+MADE_ON = dt.datetime(2000, 1, 1)  # a document of the same content is the same document, whenever it is made
 EARLIEST = (1980, 1, 1, 0, 0, 0)  # the first time that a zip archive can tell
 
 

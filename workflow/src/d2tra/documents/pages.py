@@ -6,11 +6,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-
 from d2tra.disclosure import Profile
 from d2tra.documents.latex import table_latex
-from d2tra.documents.layout import banners, laid_out
+from d2tra.documents.layout import banners, laid_out, templates
 from d2tra.documents.spreadsheet import table_workbook
 from d2tra.documents.word import table_document
 from d2tra.tables import Table
@@ -19,7 +17,7 @@ from d2tra.tables.cells import neutralised
 
 def table_files(tables: Sequence[Table], profile: Profile, synthetic: bool) -> dict[str, Any]:
     """Returns file name → content: each table as csv (its cells), html, docx, xlsx and tex."""
-    page = _templates().get_template("table_page.html.j2")
+    page = templates(escape=True).get_template("table_page.html.j2")
     shown = banners(profile, synthetic)
     files: dict[str, Any] = {}
     for table in tables:
@@ -40,17 +38,7 @@ def report_page(contents: Mapping[str, Any], svgs: Mapping[str, bytes]) -> str:
         {**figure, "svg": _inline(svgs[figure["name"]].decode(), figure["name"])}
         for figure in contents["figures"]
     ]
-    return _templates().get_template("report.html.j2").render({**contents, "figures": figures})
-
-
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader("d2tra.documents"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        keep_trailing_newline=True,
-    )
+    return templates(escape=True).get_template("report.html.j2").render({**contents, "figures": figures})
 
 
 def _inline(svg: str, name: str) -> str:

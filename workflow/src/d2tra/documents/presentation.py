@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -14,9 +13,8 @@ from pptx.presentation import Presentation as Deck
 from pptx.slide import Slide
 from pptx.util import Mm, Pt
 
-from d2tra.documents.packed import repacked
+from d2tra.documents.packed import MADE_ON, repacked
 
-MADE_ON = dt.datetime(2000, 1, 1)  # a deck of the same content is the same deck
 SLIDE_MM = (338.7, 190.5)  # 16 : 9
 POSTER_MM = (841, 1189)  # A0, upright
 MOST_ROWS = 12  # of a table on one slide

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 import math
 from collections.abc import Sequence
@@ -11,7 +10,8 @@ from typing import Any
 import polars as pl
 import xlsxwriter
 
-MADE_ON = dt.datetime(2000, 1, 1)  # a workbook of the same content is the same workbook
+from d2tra.documents.packed import MADE_ON
+
 NO_FORMULAS = {"strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
 
 

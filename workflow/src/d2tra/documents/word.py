@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import io
 from collections.abc import Sequence
 from typing import Any
@@ -18,9 +17,8 @@ from docx.shared import Emu, Mm, Pt, RGBColor
 from docx.table import Table, _Row
 from docx.text.paragraph import Paragraph
 
-from d2tra.documents.packed import repacked
+from d2tra.documents.packed import MADE_ON, repacked
 
-MADE_ON = dt.datetime(2000, 1, 1)  # a document of the same content is the same document
 MARGIN_MM, SHORT_SIDE_MM, LONG_SIDE_MM = 20, 210, 297
 MOST_COLUMNS_UPRIGHT = 5  # beside the row labels
 LABEL_SHARE = 0.28  # of the width of the page
