@@ -28,7 +28,7 @@ def report_contents(
 
     `without_treatments`: the sites whose extract has no such table.
 
-    title, cohort, where, profile_title, primary (its title) and primary_lines (in words), banners, summary, figures (name,
+    title, cohort, where, primary_lines (the primary definition in words), banners, summary, figures (name,
     title, alt, caption: of those `drawn`), tables (laid out, with caption), definitions (name, heading, source, lines,
     open_points), footer.
     """
@@ -38,8 +38,6 @@ def report_contents(
         "title": study.title,
         "cohort": cohort,
         "where": f"{place_in_words(cohort)} · primary definition: {definitions[0].title} · {profile.title}",
-        "profile_title": profile.title,
-        "primary": definitions[0].title,
         "primary_lines": definitions[0].in_words(),
         "banners": banners(profile, synthetic),
         "summary": summarise(study, by_name, without_treatments),
