@@ -13,7 +13,7 @@ from d2tra.documents.word import add_figure, add_table, as_bytes, is_wide, new_d
 
 IN_SUMMARY = ("selection_flow", "prevalence_by_cohort")  # the tables of the first two pages
 FIGURE_WIDTH_MM = 170
-PLAN = ("Finding", "Recommendation", "Action", "Lead", "By when", "Done")
+PLAN = ("Finding", "Recommended", "Action", "Lead", "By when", "Done")
 PLAN_ROWS = 6
 
 
