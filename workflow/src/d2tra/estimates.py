@@ -10,11 +10,10 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 import polars as pl
-from scipy.special import betaincinv, gammaln, ndtri
 
 from d2tra.errors import StudyError, nearest
 
-Z = float(ndtri(0.975))
+Z = 1.959963984540054  # the 97.5 % point of the standard normal distribution
 METHODS = ("wilson", "clopper_pearson", "exact", "agresti_coull", "jeffreys")
 MOST_TABLES = 4_000_000  # tables that fisher_exact lists before it gives up; about a second and 100 MB
 
@@ -133,6 +132,8 @@ def kappa(
 
 
 def _limits(k: int, n: int, method: str) -> tuple[float, float]:
+    from scipy.special import betaincinv
+
     p = k / n
     if method == "jeffreys":
         return betaincinv(k + 0.5, n - k + 0.5, 0.025), betaincinv(k + 0.5, n - k + 0.5, 0.975)
@@ -156,6 +157,8 @@ def _wilson(k: str | pl.Expr, n: str | pl.Expr, sign: int) -> pl.Expr:
 
 
 def _log_choose(n: np.ndarray, k: np.ndarray) -> np.ndarray:
+    from scipy.special import gammaln
+
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import json
 import platform
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +20,10 @@ FROZEN = "frozen_protocol"
 MANIFEST, APPROVAL = "manifest.json", "APPROVED.yaml"
 UNSEALED = {MANIFEST, APPROVAL, ".snakemake_timestamp"}
 PACKAGE = Path(__file__).parent
+# A pattern, as parsing every module as Python would take a second of every command, also where nothing is to be done.
+IMPORT = re.compile(
+    r"^\s*(?:from (d2tra[\w.]*) import (\([^)]*\)|[^\n]+)|import (d2tra[\w.]*))", re.MULTILINE
+)
 SOFTWARE = (
     "d2tra",
     "matplotlib",
@@ -47,14 +51,12 @@ def modules_behind(script: str | Path) -> list[str]:
 @cache  # the DAG asks once per rule, and most rules share most modules
 def _imported_modules(path: Path) -> set[Path]:
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            names |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
-        elif isinstance(node, ast.Import):
-            names |= {alias.name for alias in node.names}
-    return {file for name in names if name.split(".")[0] == PACKAGE.name for file in _files_of(name)}
+    for module, attributes, whole in IMPORT.findall(path.read_text(encoding="utf-8")):
+        names |= {module or whole} | {f"{module}.{name}" for name in re.findall(r"\w+", attributes)}
+    return {file for name in names for file in _files_of(name)}
 
 
+@cache
 def _files_of(dotted: str) -> list[Path]:
     """The module's file and the __init__ of every package on the way to it; an attribute's name gives none."""
     parts = dotted.split(".")[1:]

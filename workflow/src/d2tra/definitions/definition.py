@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -97,13 +98,14 @@ def _load(
     source: str | Path | Mapping[str, Any], above: tuple[str, ...], files: set[Path] | None = None
 ) -> Definition:
     if isinstance(source, Mapping):
-        where, section = f"definition {source.get('name', 'without a name')}", dict(source)
+        where = f"definition {source.get('name', 'without a name')}"
+        definition = parse(Definition, dict(source), where)
     else:
         path = find("definitions", str(source))
-        where, section = path.as_posix(), load_yaml(path)
+        where = path.as_posix()
+        definition = _read(path, path.stat().st_mtime_ns)
         if files is not None:
             files.add(path)
-    definition = parse(Definition, section, where)
     if not isinstance(source, Mapping) and definition.name != path.stem:
         raise StudyError(
             f"{where}: key 'name': {definition.name!r} must be the stem of its file, {path.stem!r}."
@@ -114,6 +116,11 @@ def _load(
     )
     _check_optional(definition, where)
     return definition
+
+
+@cache  # definitions refer to each other: unread again while the file is unchanged
+def _read(path: Path, _changed: int) -> Definition:
+    return parse(Definition, load_yaml(path), path.as_posix())
 
 
 @dataclass(frozen=True)
