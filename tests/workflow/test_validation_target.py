@@ -7,7 +7,17 @@ from pathlib import Path
 import pytest
 
 from d2tra import io
-from small_study import COHORTS, ID_PREFIX, PROFILE_PLACES, Run, built, copy_of, run_workflow
+from small_study import (
+    COHORTS,
+    ID_PREFIX,
+    PROFILE_PLACES,
+    Run,
+    built,
+    copy_of,
+    once,
+    run_workflow,
+    shared_folder,
+)
 
 pytestmark = pytest.mark.slow
 PLACES = tuple(PROFILE_PLACES.values())
@@ -17,10 +27,13 @@ FIGURES = ("calibration", "decision_curve", "comparability")
 
 @pytest.fixture(scope="module")
 def validated(small: Run, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A copy of the finished small study, with the target `validation` built on top."""
-    folder = copy_of(small, tmp_path_factory.mktemp("validated") / "copy")
-    done = built(run_workflow(folder, "validation", project=small.project))
-    return Copy(folder, done.returncode, done.screen, small.project)
+    """A copy of the finished small study, with the target `validation` built on top. Do not change it."""
+
+    def make(folder: Path) -> Run:
+        return run_workflow(copy_of(small, folder), "validation", project=small.project)
+
+    done = built(once(shared_folder(tmp_path_factory) / "validated", make))
+    return Copy(*done, small.project)
 
 
 class Copy(Run):
