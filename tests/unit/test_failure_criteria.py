@@ -46,14 +46,14 @@ def test_the_nth_distinct_value_counts_from_its_first_day(n, day):
     rows = frame(
         """
         patient_id | molecule | on
-        A          | a        | 2020-01-01
-        A          | a        | 2020-06-01
-        A          | b        | 2021-01-01
-        A          | c        |
+        1          | a        | 2020-01-01
+        1          | a        | 2020-06-01
+        1          | b        | 2021-01-01
+        1          | c        |
         """
     )
-    found = nth_date(rows, ["molecule"], "on", n, "enough")
-    assert found.rows() == [("A", day and dt.date.fromisoformat(day))]
+    found = nth_date(rows, "molecule", "on", n, "enough")
+    assert found.rows() == ([(1, dt.date.fromisoformat(day))] if day else [])
 
 
 DRUGS_ASKED = {"first_2022": "1", "poly_refractory": "1", "becede_2019": "2", "strata_fit_1": "2c", "bsrbr_third_class": "1", "refractory_confirmed": "4"}  # fmt: skip

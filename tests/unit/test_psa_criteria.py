@@ -1,5 +1,8 @@
 """What the criteria of psoriatic arthritis refuse, how they look back, and how csDMARD failures are counted."""
 
+import datetime as dt
+
+import polars as pl
 import pytest
 
 from d2tra.definitions import load_definition
@@ -9,7 +12,6 @@ from d2tra.errors import StudyError
 from d2tra.scores import score_visits
 from d2tra.treatment import trace_courses
 from psa_vignettes import extract_of, judge_all, patient, reasons_of
-from tables import frame
 
 PSA = ("d2t_psa_two_classes", "d2t_psa_two_classes_csdmard", "refractory_psa_all_classes", "c2m_psa_2025", "tr_psa_2025",
        "eular_d2m_psa_2025", "eular_tr_psa_2025")  # fmt: skip
@@ -122,7 +124,10 @@ def test_a_csdmard_that_went_on_while_a_biologic_was_added_is_presumed_to_have_f
         "adalimumab 2016-01-01 - -",
     )
     facts = _facts({"P": given})
-    dates = frame("patient_id | evaluation_date\nP | 2015-12-31\nP | 2016-01-01")
+    dates = pl.DataFrame(
+        {"patient_id": [0, 0], "evaluation_date": [dt.date(2015, 12, 31), dt.date(2016, 1, 1)]}
+    )
+    dates = dates.cast({"patient_id": facts.dates.schema["patient_id"]})
     found = dmard_outcomes(facts, dates).sort("evaluation_date", "molecule")
     assert found.select("molecule", "outcome", "added_on", "mode").rows() == [
         ("leflunomide", "failed_intolerance", False, "DHODH inhibitor"),

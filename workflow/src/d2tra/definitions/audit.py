@@ -49,7 +49,7 @@ def audit_counts(
         )
         tried = facts.index_dates.join(tried, on="patient_id", how="left", maintain_order="left")
         tried = tried.with_columns(pl.col("n_bts_tried").fill_null(0))
-    return (
+    return facts.named(
         facts.patients.select("patient_id")
         .join(counted, on="patient_id", how="left", maintain_order="left")
         .join(tried, on="patient_id", how="left", maintain_order="left")

@@ -7,6 +7,8 @@ from typing import Self
 import polars as pl
 
 from d2tra.config import Closed
+from d2tra.definitions.facts import STRIDE, of_patient
+from d2tra.extract.schemas import in_order
 from d2tra.treatment.courses import is_failed, is_possibly_failed
 
 
@@ -55,25 +57,26 @@ def date_failures(courses: pl.DataFrame, counting: CountsFailures) -> pl.DataFra
     )
 
 
-def nth_date(rows: pl.DataFrame, distinct: list[str], name: str, n: int, called: str) -> pl.DataFrame:
-    """Returns patient_id and, called so, the day on which the n-th distinct value had its first `name` (null days do not
-    count); null, or no row, where there are fewer."""
-    firsts = (
-        rows.filter(pl.col(name).is_not_null())
-        .group_by("patient_id", *(column for column in distinct))
-        .agg(nth=pl.col(name).min())
-    )
-    nth = pl.col("nth").sort().get(n - 1, null_on_oob=True)
-    return firsts.group_by("patient_id").agg(nth.alias(called))
+def nth_date(rows: pl.DataFrame, distinct: str | None, name: str, n: int, called: str) -> pl.DataFrame:
+    """Returns patient_id and, called so, the day on which the n-th distinct value (None: the n-th row) had its first
+    `name` (null days do not count); no row where there are fewer. Sorted by patient."""
+    dated = in_order(rows.filter(pl.col(name).is_not_null()), "patient_id", name).lazy()
+    if distinct is not None:  # numbers, as comparing words would take ten times as long
+        value = pl.col(distinct).cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1)
+        dated = dated.filter((pl.col("patient_id").cast(pl.Int64) * STRIDE + value).is_first_distinct())
+    patient = pl.col("patient_id")
+    enough = (patient == patient.shift(n - 1)).fill_null(False)
+    no_more = (patient != patient.shift(n)).fill_null(True)
+    return dated.filter(enough & no_more).select("patient_id", pl.col(name).alias(called)).collect()
 
 
-def judge_failures(dates: pl.DataFrame, dated: pl.DataFrame, distinct: list[str], n: int) -> pl.DataFrame:
+def judge_failures(dates: pl.DataFrame, dated: pl.DataFrame, distinct: str | None, n: int) -> pl.DataFrame:
     """Returns `dates` with `met`: so many distinct values had failed by then; null where the possibly failed ones would
     make it so many. `dated`: as `date_failures` gives it."""
     judged = dates
     for name in ("failed_on", "possible_on"):
         enough = nth_date(dated, distinct, name, n, f"enough_{name}")
-        judged = judged.join(enough, on="patient_id", how="left", maintain_order="left")
+        judged = of_patient(judged, enough)
     failed, possible = (
         (pl.col(f"enough_{name}") <= pl.col("evaluation_date")).fill_null(False)
         for name in ("failed_on", "possible_on")

@@ -7,7 +7,7 @@ import polars as pl
 from d2tra.codelists import BTS_KINDS, dmards
 from d2tra.definitions.course_dates import date_failures, nth_date
 from d2tra.definitions.drug_criteria import CSDMARD_HISTORY, NO_TREATMENTS, UNKNOWN, CountsFailures
-from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest
+from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest, of_patient
 from d2tra.definitions.leaf import Leaf, Threshold, day, text
 from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at
@@ -28,11 +28,11 @@ class FailedCsdmards(CountsFailures, Leaf):
         contraindicated = facts.patients.select(
             "patient_id", contraindicated=pl.col("csdmard_contraindicated").fill_null(False)
         )
-        judged = dates.join(contraindicated, on="patient_id", how="left", maintain_order="left")
+        judged = of_patient(dates, contraindicated)
         if facts.courses is None:
             return judged.with_columns(met=pl.when("contraindicated").then(True))
-        enough = nth_date(self._dated(facts), ["molecule"], "failed_on", self.at_least, "enough_on")
-        judged = judged.join(enough, on="patient_id", how="left", maintain_order="left")
+        enough = nth_date(self._dated(facts), "molecule", "failed_on", self.at_least, "enough_on")
+        judged = of_patient(judged, enough)
         failed = (pl.col("enough_on") <= pl.col("evaluation_date")).fill_null(False)
         return judged.with_columns(met=pl.when(pl.col("contraindicated") | failed).then(True))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import polars as pl
 
 from d2tra.definitions.course_dates import CountsFailures, date_failures, judge_failures
-from d2tra.definitions.facts import KEY, Choices, Facts, latest
+from d2tra.definitions.facts import KEY, Choices, Facts, latest, of_patient
 from d2tra.definitions.leaf import Leaf, day, text
 from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at
@@ -23,7 +23,7 @@ class FailedMechanisms(CountsFailures, Leaf):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
-        return judge_failures(dates, date_failures(facts.bts_courses, self), ["mechanism"], self.at_least)
+        return judge_failures(dates, date_failures(facts.bts_courses, self), "mechanism", self.at_least)
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         if facts.courses is None:
@@ -113,7 +113,7 @@ def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) 
         n_drugs=pl.col("molecule").n_unique().cast(pl.Int64),
         n_presumed=(pl.col("outcome") == "presumed_failed").sum().cast(pl.Int64),
     )
-    counted = dates.join(counts, on="patient_id", how="left", maintain_order="left")
+    counted = of_patient(dates, counts)
     return counted.with_columns(pl.col("n_mechanisms", "n_drugs", "n_presumed").fill_null(0))
 
 
@@ -126,14 +126,14 @@ def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrex
     contraindicated = facts.patients.select(
         "patient_id", contraindicated=pl.col("csdmard_contraindicated").fill_null(False)
     )
-    judged = dates.join(contraindicated, on="patient_id", how="left", maintain_order="left")
+    judged = of_patient(dates, contraindicated)
     if facts.courses is None:
         nothing = {"first_bts": pl.Date, "until": pl.Date, "n_csdmards": pl.Int64, "includes": pl.Boolean}
         return judged.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in nothing.items())
     first_bts = facts.bts_courses.group_by("patient_id", maintain_order=True).agg(
         first_bts=pl.col("start_date").min()
     )
-    judged = judged.join(first_bts, on="patient_id", how="left", maintain_order="left").with_columns(
+    judged = of_patient(judged, first_bts).with_columns(
         until=pl.min_horizontal("evaluation_date", "first_bts"),
         first_bts=pl.when(pl.col("first_bts") <= pl.col("evaluation_date")).then("first_bts"),
     )

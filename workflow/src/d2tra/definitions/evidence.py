@@ -31,13 +31,13 @@ def collect_evidence(facts: Facts, definitions: Iterable[Definition]) -> pl.Data
     """
     definitions = list(definitions)
     judged = judge_leaves(facts, facts.index_dates, leaves_of(definitions), explained=True)
-    frames = [pl.DataFrame(schema=SCHEMA)]
+    frames = [pl.DataFrame(schema={**SCHEMA, "patient_id": pl.UInt32})]
     for definition in definitions:
         patients = facts.patients.filter(pl.col("disease") == definition.disease).select("patient_id")
         seen = patients.join(judged, on="patient_id", how="left", maintain_order="left")
         for name, node in definition.listed.items():
             frames.append(_rows(_kept(seen, node, facts), definition, name, node))
-    return pl.concat(frames).sort("patient_id", maintain_order=True)
+    return facts.named(pl.concat(frames).sort("patient_id", maintain_order=True))
 
 
 def leaves_of(definitions: Iterable[Definition]) -> list[Leaf]:

@@ -10,13 +10,13 @@ from pydantic import Field
 from d2tra.codelists import BTS_KINDS
 from d2tra.definitions.course_dates import nth_date
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN
-from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest
+from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest, of_patient
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, text
 from d2tra.definitions.reads import Read, read_courses, read_starts
 from d2tra.treatment.drug_names import recognised
 
 Dmard = Literal["csdmard", "bdmard", "tsdmard"]
-DISTINCT = {"drugs": ["molecule"], "mechanisms": ["mechanism"], "courses": ["molecule", "start_date"]}
+DISTINCT = {"drugs": "molecule", "mechanisms": "mechanism", "courses": None}
 GROUPS = {
     ("csdmard", "bdmard", "tsdmard"): "DMARD",
     ("bdmard", "tsdmard"): "b/tsDMARD",
@@ -40,7 +40,7 @@ class Exposure(Leaf):
             return dates.with_columns(met=UNKNOWN)
         courses = facts.courses.filter(pl.col("kind").is_in(self.kinds))
         enough = nth_date(courses, DISTINCT[self.count], "start_date", self.at_least, "enough_on")
-        judged = dates.join(enough, on="patient_id", how="left", maintain_order="left")
+        judged = of_patient(dates, enough)
         n_days = days_between(pl.col("enough_on"), pl.col("evaluation_date"))
         long_enough = self.days_since.holds(n_days) if self.days_since is not None else pl.lit(True)
         return judged.with_columns(met=((n_days >= 0) & long_enough).fill_null(False))
@@ -49,11 +49,12 @@ class Exposure(Leaf):
         if facts.courses is None:
             return judged.with_columns(reason=pl.lit(NO_TREATMENTS))["reason"]
         drug = "mechanism" if self.count == "mechanisms" else "molecule"
+        begun = facts.courses.filter(pl.col("kind").is_in(self.kinds))
+        begun = begun.sort("patient_id", "start_date", "molecule")
+        if (distinct := DISTINCT[self.count]) is not None:
+            begun = begun.unique(["patient_id", distinct], keep="first", maintain_order=True)
         named = (
-            facts.courses.filter(pl.col("kind").is_in(self.kinds))
-            .sort("patient_id", "start_date", "molecule")
-            .unique(["patient_id", *DISTINCT[self.count]], keep="first", maintain_order=True)
-            .join(judged.select(KEY), on="patient_id", maintain_order="left")
+            begun.join(judged.select(KEY), on="patient_id", maintain_order="left")
             .filter(pl.col("start_date") <= pl.col("evaluation_date"))
             .group_by(KEY, maintain_order=True)
             .agg(

@@ -13,7 +13,7 @@ import polars as pl
 from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
-from d2tra.extract.schemas import ROW_DATES, complete, require_columns
+from d2tra.extract.schemas import ROW_DATES, complete, in_order, require_columns
 from d2tra.treatment.courses import outcome_at
 from d2tra.treatment.drug_names import recognised
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 FAR_PAST, FAR_FUTURE = dt.date(1, 1, 1), dt.date(9999, 12, 31)
 KEY = ["patient_id", "evaluation_date"]
+VISIT = ["patient_id", "visit_date"]
 STRIDE = 2**26  # more days than there are between FAR_PAST and FAR_FUTURE
 NO_IMAGING = pl.DataFrame(schema={"patient_id": pl.String, "imaging_date": pl.Date})
 
@@ -52,7 +53,8 @@ class Choices(Closed):
 
 @dataclass(frozen=True)
 class Facts:
-    """One site's patients and records up to the study's cut. `courses` and `glucocorticoids` are None where the
+    """One site's patients and records up to the study's cut, every patient_id a number: the place in `names` (sorted;
+    comparing numbers is what makes a registry's labels fast); `named` gives the ids back. `courses` and `glucocorticoids` are None where the
     extract has no treatments: then nothing is known of any drug.
 
     patients: patient_id, disease, csdmard_contraindicated, diagnosis_date · visits: the canonical columns, the scores and bands,
@@ -72,7 +74,12 @@ class Facts:
     diagnoses: pl.DataFrame | None
     records_glucocorticoids: bool
     choices: Choices
+    names: pl.Series
     rules: Mapping[str, Any] | None = None
+
+    def named(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Returns the rows with the patients' own ids (String) in the place of their numbers."""
+        return rows.with_columns(patient_id=self.names.gather(rows["patient_id"]))
 
     @cached_property
     def dates(self) -> pl.DataFrame:
@@ -122,23 +129,25 @@ def gather_facts(
     from the same rows, courses by the same `rules` (changes to config/exposure.yaml). `records_glucocorticoids`: what the
     site's mapping says. StudyError: a severity score without bands.
     """
-    tables = up_to_cut(extract, choices.data_cut_date)
-    patients = tables["patients"].sort("patient_id")
+    named = up_to_cut(extract, choices.data_cut_date)
+    names = named["patients"]["patient_id"].sort()
+    tables = {table: _numbered(rows, names) for table, rows in named.items()}
+    patients = tables["patients"]
     treatments = tables.get("treatments")
-    visits = tables["visits"].join(patients.select("patient_id"), on="patient_id", how="semi")
-    visits = visits.drop(
-        [c for c in scores.columns if c in visits.columns and c not in ("patient_id", "visit_date")]
-    )
-    visits = visits.join(scores, on=["patient_id", "visit_date"], how="left").sort("patient_id", "visit_date")
+    courses = None if courses is None else _numbered(courses, names)
+    visits = tables["visits"]
+    visits = visits.drop([c for c in scores.columns if c in visits.columns and c not in VISIT])
+    visits = _beside(in_order(visits, *VISIT), in_order(_numbered(scores, names), *VISIT))
     _check_severity_scores(choices.severity_score, scores)
     visits = visits.with_columns(severity=pl.coalesce(f"{score}_band" for score in choices.severity_score))
     glucocorticoids = None if treatments is None else _glucocorticoid_rows(treatments)
     return Facts(
+        names=names,
         patients=patients.select("patient_id", "disease", "csdmard_contraindicated", "diagnosis_date"),
         visits=_with_suppression(visits, None if treatments is None else courses),
         courses=None if treatments is None or courses is None else _as_they_ended(courses, rules),
         glucocorticoids=glucocorticoids,
-        imaging=tables["imaging"] if "imaging" in tables else complete(NO_IMAGING, "imaging"),
+        imaging=tables.get("imaging", _numbered(complete(NO_IMAGING, "imaging"), names)),
         treatments=treatments,
         diagnoses=tables.get("diagnoses"),
         records_glucocorticoids=bool(records_glucocorticoids)
@@ -175,6 +184,26 @@ def up_to_cut(extract: Mapping[str, pl.DataFrame | None], cut: dt.date | None) -
     }
 
 
+def _beside(visits: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
+    """The visits with their scores; both in order, so that scores of the same visits need no search."""
+    if visits.select(VISIT).equals(scores.select(VISIT)):
+        return visits.hstack(scores.drop(VISIT))
+    return visits.join(scores, on=VISIT, how="left", maintain_order="left")
+
+
+def _numbered(rows: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
+    """The rows of known patients, each called by its place in `names` (UInt32), sorted by it.
+
+    Looked up once per run of rows of one patient: the ids of millions of sorted rows are compared, not hashed.
+    """
+    numbers = pl.DataFrame({"patient_id": names}).with_row_index("number")
+    starts = is_first_of_patient(rows)
+    runs = rows.select("patient_id").filter(starts)
+    number = runs.join(numbers, on="patient_id", how="left", maintain_order="left")["number"]
+    known = rows.with_columns(patient_id=number.gather(starts.cum_sum() - 1)).drop_nulls("patient_id")
+    return known if known["patient_id"].is_sorted() else known.sort("patient_id", maintain_order=True)
+
+
 def latest_date(extract: Mapping[str, pl.DataFrame | None]) -> dt.date | None:
     """Returns the latest visit, sample, start, imaging or recorded date of an extract; null where it has none."""
     days = [
@@ -183,6 +212,22 @@ def latest_date(extract: Mapping[str, pl.DataFrame | None]) -> dt.date | None:
         if (rows := extract.get(table)) is not None and column in rows.columns
     ]
     return max((day for day in days if isinstance(day, dt.date)), default=None)
+
+
+def is_first_of_patient(rows: pl.DataFrame) -> pl.Series:
+    """Returns whether a row is its patient's first (Boolean); the rows of a patient stand together."""
+    patient = rows["patient_id"]
+    return (patient != patient.shift()).fill_null(True)
+
+
+def of_patient(dates: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
+    """Returns `dates` with the columns of each patient's row of `known` (patients by number, at most one row each); null
+    where it has none. A left join that looks up by place."""
+    n = 1 + max(rows.select(pl.col("patient_id").max().fill_null(0)).item() for rows in (dates, known))
+    rows = pl.int_range(known.height, dtype=pl.UInt32, eager=True)
+    place = pl.repeat(None, n, dtype=pl.UInt32, eager=True).scatter(known["patient_id"], rows)
+    everyone = known.drop("patient_id").select(pl.all().gather(place))
+    return dates.hstack(everyone.select(pl.all().gather(dates["patient_id"])))
 
 
 def latest(
@@ -197,21 +242,21 @@ def latest(
     `within_days` None: however long ago. Both ends count. Null where there is no such record. `dates` must be sorted
     by patient and `until`, and keeps its rows and their order; of several records of one day the last one counts.
     """
+    if dates.schema["patient_id"] == pl.String:  # ids, not yet numbers
+        ids = dates["patient_id"]
+        names = ids.unique().sort()
+        found = latest(_numbered(dates, names), _numbered(records, names), day, within_days, until)
+        return found.with_columns(ids)
     # One number for patient and day makes this a single walk through two sorted columns.
-    patient = dates["patient_id"]
-    place = (patient != patient.shift(1)).fill_null(True).cum_sum().cast(pl.Int64)
-    patients = dates.select("patient_id", place=place).filter(place != place.shift(1).fill_null(0))
     known = (
         records.filter(pl.col(day).is_not_null())
-        .join(patients, on="patient_id", maintain_order="left")
-        .with_columns(key=_place_and_day(pl.col("place"), pl.col(day)))
+        .with_columns(key=_patient_and_day(pl.col(day)))
+        .rename({"patient_id": "found"})
         .sort("key", maintain_order=True)
     )
-    asked = dates.select(asked_place=place, key=_place_and_day(place, pl.col(until)))
-    found = asked.with_columns(dates[until].alias("asked_day")).join_asof(
-        known.drop("patient_id"), on="key", check_sortedness=False
-    )
-    counts = pl.col("place") == pl.col("asked_place")
+    asked = dates.select("patient_id", key=_patient_and_day(pl.col(until)), asked_day=until)
+    found = asked.join_asof(known, on="key", check_sortedness=False)
+    counts = pl.col("found") == pl.col("patient_id")
     if within_days is not None:
         counts &= days_between(pl.col(day), pl.col("asked_day")) <= within_days
     columns = [column for column in records.columns if column != "patient_id"]
@@ -220,10 +265,10 @@ def latest(
     )
 
 
-def _place_and_day(place: pl.Series | pl.Expr, day: pl.Expr) -> pl.Expr:
+def _patient_and_day(day: pl.Expr) -> pl.Expr:
     """One number that orders by patient, then day; no day comes before every day."""
     number = day.to_physical().cast(pl.Int64).fill_null(-(STRIDE // 2))
-    return number + place * STRIDE
+    return number + pl.col("patient_id").cast(pl.Int64) * STRIDE
 
 
 def days_between(earlier: pl.Expr, later: pl.Expr) -> pl.Expr:

@@ -9,7 +9,7 @@ import polars as pl
 
 from d2tra.definitions.course_dates import CountsFailures, date_failures, judge_failures
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN, failure_in_words, possibility_in_words
-from d2tra.definitions.facts import FAR_FUTURE, KEY, Choices, Facts, latest
+from d2tra.definitions.facts import FAR_FUTURE, KEY, Choices, Facts, latest, of_patient
 from d2tra.definitions.leaf import Leaf, text
 from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at
@@ -28,7 +28,7 @@ class FailedDrugs(CountsFailures, Leaf):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
-        distinct = ["molecule"] if self.count == "drugs" else ["molecule", "start_date"]
+        distinct = "molecule" if self.count == "drugs" else None
         return judge_failures(dates, date_failures(facts.bts_courses, self), distinct, self.at_least)
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
@@ -74,7 +74,7 @@ class FailedAllAvailable(CountsFailures, Leaf):
             "patient_id", listed=pl.col("disease").is_in(_available()["disease"].implode())
         )
         judged = latest(dates, self._changes(facts), "changed_on")
-        judged = judged.join(listed, on="patient_id", how="left", maintain_order="left")
+        judged = of_patient(judged, listed)
         changed = pl.col("changed_on").is_not_null()
         return judged.with_columns(
             met=pl.when("listed").then(pl.when(changed).then("all_failed").otherwise(False))

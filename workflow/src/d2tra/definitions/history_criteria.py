@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from d2tra.codelists import BTS_KINDS
 from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN
-from d2tra.definitions.facts import FAR_PAST, Choices, Facts, days_between, latest
+from d2tra.definitions.facts import FAR_PAST, Choices, Facts, days_between, latest, of_patient
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, number, text
 from d2tra.definitions.reads import Read, read_visits
 from d2tra.errors import nearest
@@ -166,7 +166,7 @@ class FollowUp(Leaf):
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         first = facts.dates.group_by("patient_id").agg(first_visit=pl.col("evaluation_date").min())
-        judged = dates.join(first, on="patient_id", how="left", maintain_order="left")
+        judged = of_patient(dates, first)
         return judged.with_columns(
             met=self.days.holds(days_between(pl.col("first_visit"), pl.col("evaluation_date")))
         )
@@ -195,7 +195,7 @@ class SinceDiagnosis(Leaf):
                 pl.max_horizontal("counted_from", pl.lit(self.not_before))
             )
             diagnosis = diagnosis.with_columns(counted_from=later)
-        judged = dates.join(diagnosis, on="patient_id", how="left", maintain_order="left")
+        judged = of_patient(dates, diagnosis)
         n_days = days_between(pl.col("counted_from"), pl.col("evaluation_date"))
         return judged.with_columns(met=self.days.holds(n_days))
 

@@ -12,9 +12,19 @@ import polars as pl
 from d2tra.config import Policy, Study
 from d2tra.definitions.criteria import Criterion
 from d2tra.definitions.definition import Definition, load_definition
-from d2tra.definitions.drug_criteria import CountsFailures, count_failures
+from d2tra.definitions.drug_criteria import UNKNOWN, CountsFailures, count_failures
 from d2tra.definitions.evidence import SCHEMA, collect_evidence, judge_leaves, leaves_of
-from d2tra.definitions.facts import KEY, Choices, Facts, gather_facts, latest_date, up_to_cut
+from d2tra.definitions.facts import (
+    KEY,
+    Choices,
+    Facts,
+    gather_facts,
+    is_first_of_patient,
+    latest_date,
+    of_patient,
+    up_to_cut,
+)
+from d2tra.definitions.leaf import Leaf
 from d2tra.definitions.visit_criteria import Problematic
 from d2tra.scores import score_visits
 from d2tra.treatment import trace_courses
@@ -85,8 +95,8 @@ def label_patients(
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
-    judged = judge_leaves(facts, facts.dates, leaves_of(loaded))
-    labels = pl.concat(_labels(facts, judged, loaded)).sort("patient_id", maintain_order=True)
+    judged = judge_definitions(facts, loaded)
+    labels = facts.named(pl.concat(_labels(facts, judged, loaded)).sort("patient_id", maintain_order=True))
     evidence = collect_evidence(facts, loaded) if with_evidence else pl.DataFrame(schema=SCHEMA)
     return Labelled(labels, evidence)
 
@@ -106,8 +116,7 @@ def label_visits(
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
-    judged = judge_leaves(facts, facts.dates, leaves_of(loaded))
-    verdicts = judged.select(*KEY, **_verdicts(facts, loaded))
+    verdicts = judge_definitions(facts, loaded).verdicts
     frames = [
         verdicts.join(
             _patients_of(facts, definition), on="patient_id", how="semi", maintain_order="left"
@@ -121,7 +130,7 @@ def label_visits(
         for rank, definition in enumerate(loaded)
     ]
     ordered = pl.concat(frames).sort("patient_id", "rank", maintain_order=True)
-    return ordered.select("patient_id", "definition", "evaluation_date", "met")
+    return facts.named(ordered.select("patient_id", "definition", "evaluation_date", "met"))
 
 
 def status_by_policy(
@@ -164,7 +173,7 @@ def status_by_policy(
                     rank=pl.lit(rank),
                 )
             )
-    return pl.concat(frames).sort("patient_id", "rank", maintain_order=True).drop("rank")
+    return facts.named(pl.concat(frames).sort("patient_id", "rank", maintain_order=True).drop("rank"))
 
 
 def _judge_problematic(facts: Facts, policy: Policy, definitions: list[Definition]) -> pl.DataFrame:
@@ -185,48 +194,82 @@ def _verdict(tree: Criterion, definition: Definition) -> pl.Expr:
     return tree.met(lambda leaf: pl.col(leaf.key), frozenset(definition.optional))
 
 
-def _labels(facts: Facts, judged: pl.DataFrame, definitions: list[Definition]) -> Iterator[pl.DataFrame]:
-    """Yields the labels of each definition, from the verdicts of its criteria at every visit."""
+class Judged(NamedTuple):
+    """verdicts: patient_id, evaluation_date and the verdict of each definition, called by its name, at every visit.
+    criteria: the verdict of each criterion, called by its key, at the index dates of those whom a definition may hold."""
+
+    verdicts: pl.DataFrame
+    criteria: pl.DataFrame
+
+
+def judge_definitions(facts: Facts, definitions: list[Definition]) -> Judged:
+    """Returns the verdicts of the definitions at every visit, and what they hang on at the index dates.
+
+    What drug courses alone settle is settled first: the other criteria are asked at the visits that it leaves open.
+    """
+    leaves = leaves_of(definitions)
+    of_courses = [leaf for leaf in leaves if _reads_courses_alone(leaf, facts)]
+    judged = judge_leaves(facts, facts.dates, of_courses)
+    known = {leaf.key for leaf in of_courses}
     names = [definition.name for definition in definitions]
-    verdicts = judged.select("patient_id", "evaluation_date", **_verdicts(facts, definitions))
-    recorded = _met_without_presumed(facts, judged, definitions)
-    per_patient = verdicts.group_by("patient_id", maintain_order=True).agg(
-        pl.col("evaluation_date").last().alias("index_date"),
-        *(pl.col(name).last() for name in names),
-        *(pl.col("evaluation_date").filter(pl.col(name)).first().alias(f"first {name}") for name in names),
-    )
-    countings = {definition.counting for definition in definitions}
-    counts = {counting: _counts(facts, counting) for counting in countings}
+    # nothing is left out as unknown yet: what is open stays open
+    settled = judged.with_columns(
+        definition.tree.met(lambda leaf: pl.col(leaf.key) if leaf.key in known else UNKNOWN, frozenset())
+        .alias(definition.name)
+        for definition in definitions
+    ).select(names)  # fmt: skip
+    may_hold = settled.select(pl.any_horizontal(pl.all().fill_null(True))).to_series()
+    is_open = settled.select(pl.any_horizontal(pl.all().is_null())).to_series() | (may_hold & facts.is_index)
+    others = [leaf for leaf in leaves if leaf.key not in known]
+    asked = judge_leaves(facts, facts.dates.filter(is_open), others)
+    asked = asked.hstack(judged.filter(is_open).drop(KEY))
+    verdicts = asked.with_columns(**_verdicts(facts, definitions))
+    place = is_open.arg_true()
+    everywhere = facts.dates.hstack([settled[name].scatter(place, verdicts[name]) for name in names])
+    return Judged(everywhere, asked.filter(facts.is_index.filter(is_open)))
+
+
+def _reads_courses_alone(leaf: Leaf, facts: Facts) -> bool:
+    return all(read.source.startswith("courses.") for read in leaf.reads(facts.choices))
+
+
+def _labels(facts: Facts, judged: Judged, definitions: list[Definition]) -> Iterator[pl.DataFrame]:
+    """Yields the labels of each definition, from its verdicts at every visit."""
+    at_index = judged.verdicts.filter(facts.is_index).rename({"evaluation_date": "index_date"})
+    recorded = _met_without_presumed(facts, judged.criteria, definitions)
+    counts = {counting: _counts(facts, counting) for counting in {d.counting for d in definitions}}
     for definition in definitions:
-        met = pl.col(definition.name)
-        yield (
-            _patients_of(facts, definition)
-            .join(per_patient, on="patient_id", how="left", maintain_order="left")
-            .join(counts[definition.counting], on="patient_id", how="left", maintain_order="left")
-            .join(recorded, on="patient_id", how="left", maintain_order="left")
-            .with_columns(
-                definition=pl.lit(definition.name),
-                status=_status(met),
-                first_met_date=pl.col(f"first {definition.name}"),
-                hangs_on_presumed=met.fill_null(False)
-                & ~pl.col(f"recorded {definition.name}").fill_null(False),
-            )
-            .select(LABEL_COLUMNS)
-        )
+        name = definition.name
+        met = judged.verdicts.select(KEY).filter(judged.verdicts[name])
+        first = met.filter(is_first_of_patient(met)).rename({"evaluation_date": "first_met_date"})
+        labelled = _patients_of(facts, definition)
+        for known in (
+            at_index.select("patient_id", "index_date", met=name),
+            first,
+            counts[definition.counting],
+            recorded.select("patient_id", recorded=name),
+        ):
+            labelled = of_patient(labelled, known)
+        yield labelled.with_columns(
+            definition=pl.lit(name),
+            status=_status(pl.col("met")),
+            hangs_on_presumed=pl.col("met").fill_null(False) & ~pl.col("recorded").fill_null(False),
+        ).select(LABEL_COLUMNS)
 
 
-def _met_without_presumed(facts: Facts, judged: pl.DataFrame, definitions: list[Definition]) -> pl.DataFrame:
-    """patient_id, and by definition `recorded <name>`: the verdict at the index date if no presumed failure counts."""
-    if facts.courses is None:
-        return facts.index_dates.select(
-            "patient_id", **{f"recorded {d.name}": pl.lit(False) for d in definitions}
-        )
+def _met_without_presumed(
+    facts: Facts, criteria: pl.DataFrame, definitions: list[Definition]
+) -> pl.DataFrame:
+    """patient_id, and by definition the verdict at the index date if no presumed failure counts. `criteria`: what is known
+    of the others, of everybody who meets a definition."""
     trees = [definition.tree.without_presumed() for definition in definitions]
     leaves = {node.leaf.key: node.leaf for tree in trees for node in tree.walk() if node.leaf is not None}
-    others = [leaf for key, leaf in leaves.items() if key not in judged.columns]
-    known = judged.filter(facts.is_index).hstack(judge_leaves(facts, facts.index_dates, others).drop(KEY))
-    verdicts = {f"recorded {d.name}": _verdict(tree, d) for tree, d in zip(trees, definitions, strict=True)}
-    return known.select("patient_id", **verdicts)
+    changed = [leaf for key, leaf in leaves.items() if key not in criteria.columns]
+    judged = criteria.hstack(judge_leaves(facts, criteria.select(KEY), changed).drop(KEY))
+    if facts.courses is None:
+        return judged.select("patient_id", **{d.name: pl.lit(None, dtype=pl.Boolean) for d in definitions})
+    verdicts = {d.name: _verdict(tree, d) for tree, d in zip(trees, definitions, strict=True)}
+    return judged.select("patient_id", **verdicts)
 
 
 def _counts(facts: Facts, counting: CountsFailures) -> pl.DataFrame:

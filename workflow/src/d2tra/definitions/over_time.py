@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pydantic import Field
 
-from d2tra.definitions.facts import Choices, Facts, latest
+from d2tra.definitions.facts import Choices, Facts, latest, of_patient
 from d2tra.definitions.leaf import Leaf, day, days_before, text
 from d2tra.definitions.reads import Read
 
@@ -61,7 +61,7 @@ class Reached(OverTime):
             (pl.col(name) <= pl.col("evaluation_date")).fill_null(False)
             for name in ("reached_on", "unknown_on")
         )
-        return dates.join(firsts, on="patient_id", how="left", maintain_order="left").with_columns(
+        return of_patient(dates, firsts).with_columns(
             met=pl.when(reached).then(True).when(~unknown).then(False)
         )
 

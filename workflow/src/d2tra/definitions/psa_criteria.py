@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from d2tra.codelists import concept_codes, diagnosis_concepts
 from d2tra.definitions.drug_criteria import UNKNOWN
-from d2tra.definitions.facts import KEY, Choices, Facts, latest
+from d2tra.definitions.facts import KEY, Choices, Facts, latest, of_patient
 from d2tra.definitions.history_criteria import MEASURED_AS
 from d2tra.definitions.imaging_criteria import MODALITY, imaging_days
 from d2tra.definitions.leaf import LatestVisit, Leaf, Threshold, day, days_before, joined, number, text
@@ -216,9 +216,7 @@ class Diagnosed(Leaf):
             )
         )
         at_index = facts.index_dates.select("patient_id", index_date="evaluation_date")
-        judged = dates.join(recorded, on="patient_id", how="left", maintain_order="left").join(
-            at_index, on="patient_id", how="left", maintain_order="left"
-        )
+        judged = of_patient(of_patient(dates, recorded), at_index)
         by_then = (pl.col("recorded_date") <= pl.col("evaluation_date")).fill_null(False)
         undated = pl.col("undated").fill_null(False)
         at_last_visit = pl.when(pl.col("evaluation_date") == pl.col("index_date")).then(True)

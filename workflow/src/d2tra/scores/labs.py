@@ -6,6 +6,8 @@ import datetime as dt
 
 import polars as pl
 
+from d2tra.extract.schemas import in_order
+
 
 def borrow_labs(visits: pl.DataFrame, labs: pl.DataFrame | None, window_days: int) -> pl.DataFrame:
     """Returns the visits with esr_mm_h_used, crp_mg_l_used (Float64), and for each `<test>_source` and `<test>_days`.
@@ -15,11 +17,11 @@ def borrow_labs(visits: pl.DataFrame, labs: pl.DataFrame | None, window_days: in
     several on that day: their mean, exact duplicates counted once. All null where neither exists.
     """
     own = {"esr": "esr_mm_h", "crp": "crp_mg_l"}
-    visits = visits.sort("patient_id", "visit_date", maintain_order=True)
+    visits = in_order(visits, "patient_id", "visit_date")
     for test, column in own.items():
         known = pl.col(column).is_not_null()
         visits = (
-            _join_nearest(visits, _daily_means(labs, test), window_days)
+            _with_nearest(visits, labs, test, window_days)
             .with_columns(
                 pl.coalesce(column, "borrowed").cast(pl.Float64).alias(f"{column}_used"),
                 pl.when(known).then(pl.lit("visit")).when(pl.col("borrowed").is_not_null()).then(pl.lit("lab"))
@@ -31,9 +33,7 @@ def borrow_labs(visits: pl.DataFrame, labs: pl.DataFrame | None, window_days: in
     return visits
 
 
-def _daily_means(labs: pl.DataFrame | None, test: str) -> pl.DataFrame:
-    if labs is None:
-        return pl.DataFrame(schema={"patient_id": pl.String, "sample_date": pl.Date, "number": pl.Float64})
+def _daily_means(labs: pl.DataFrame, test: str) -> pl.DataFrame:
     content = [column for column in labs.columns if column != "source_row"]
     return (
         labs.filter(pl.col("test") == test, pl.col("number").is_not_null())
@@ -41,14 +41,17 @@ def _daily_means(labs: pl.DataFrame | None, test: str) -> pl.DataFrame:
         .sort("patient_id", "sample_date", "number")
         .group_by("patient_id", "sample_date", maintain_order=True)
         .agg(pl.col("number").mean())
-        .sort("sample_date", maintain_order=True)
     )
 
 
-def _join_nearest(visits: pl.DataFrame, daily: pl.DataFrame, window_days: int) -> pl.DataFrame:
+def _with_nearest(
+    visits: pl.DataFrame, labs: pl.DataFrame | None, test: str, window_days: int
+) -> pl.DataFrame:
     """Adds `borrowed` and `borrowed_days`. One search each way: a single nearest search leaves ties to chance."""
-    columns, order = visits.columns, pl.int_range(pl.len()).alias("order")
-    found = visits.with_columns(order).sort("visit_date", maintain_order=True)
+    if labs is None:
+        nothing = {"borrowed": pl.Float64, "borrowed_days": pl.Int64}
+        return visits.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in nothing.items())
+    found, daily = visits.select("patient_id", "visit_date"), _daily_means(labs, test)
     for direction in ("backward", "forward"):
         found = found.join_asof(
             daily.rename({"number": f"{direction}_number"}).with_columns(
@@ -60,13 +63,13 @@ def _join_nearest(visits: pl.DataFrame, daily: pl.DataFrame, window_days: int) -
             strategy=direction,
             tolerance=dt.timedelta(days=window_days),
             coalesce=True,
-            check_sortedness=False,  # both sides are sorted by day just above
+            check_sortedness=False,  # both sides are sorted by day within each patient
         )
     before = (pl.col("visit_date") - pl.col("backward_date")).dt.total_days()
     after = (pl.col("forward_date") - pl.col("visit_date")).dt.total_days()
     earlier_wins = (before <= after).fill_null(before.is_not_null())
-    return found.sort("order").select(
-        *columns,
+    borrowed = found.select(
         pl.when(earlier_wins).then("backward_number").otherwise("forward_number").alias("borrowed"),
         pl.when(earlier_wins).then(-before).otherwise(after).alias("borrowed_days"),
     )
+    return visits.hstack(borrowed)

@@ -56,15 +56,21 @@ def score_visits(
     wanted = _wanted(settings, None if isinstance(scores, Mapping) else scores)
     complete_labs = None if labs is None else schemas.complete(labs, "labs")
     borrowed = borrow_labs(schemas.complete(visits, "visits"), complete_labs, settings.lab_window_days)
-    components = _with_disease(borrowed, patients).with_columns(_components(settings))
+    # lazily: what several scores and bands have in common is computed once
+    components = _with_disease(borrowed, patients).lazy().with_columns(_components(settings))
     scored = components.with_columns(_formula(name, settings).alias(name) for name in settings.scores)
     banded = scored.with_columns(
         band(pl.col(name), settings.bands_of(name)).alias(f"{name}_band")
         for name in settings.scores
         if settings.bands_of(name)
     ).with_columns(_near_cutoff(settings), _subjective_only(settings))
-    with_bands = [column for name in wanted for column in (name, f"{name}_band") if column in banded.columns]
-    return banded.select("patient_id", "visit_date", *with_bands, *BORROWED, *FLAGS)
+    with_bands = [
+        column
+        for name in wanted
+        for column in (name, f"{name}_band")
+        if column == name or settings.bands_of(name)
+    ]
+    return banded.select("patient_id", "visit_date", *with_bands, *BORROWED, *FLAGS).collect()
 
 
 def components_of(column: str) -> tuple[str, ...]:
