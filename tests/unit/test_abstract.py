@@ -127,6 +127,22 @@ def test_a_number_is_supported_by_correct_rounding_alone(text, verdict):
     assert check_text(text, [COUNTED])["verdict"].to_list() == [verdict]
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("9/12 (75.0 %; 46.8–91.1) were", "supported"), ("9 of 12 (75%)", "supported"), ("9 out of 12", "supported"),
+        ("9/12 (76 %)", "impossible"), ("5/9 (56 %)", "unsupported"), ("5 of 12 (41.7 %)", "supported"),
+        ("8/12 (66 %)", "impossible"), ("8/12 (67 %)", "supported"), ("4 of 12", "unsupported"),
+    ],
+)  # fmt: skip
+def test_a_fraction_must_be_counted_just_so_and_its_percentage_must_be_its_own(text, verdict):
+    assert check_text(text, [COUNTED])["verdict"].to_list()[0] == verdict
+
+
+def test_a_comment_of_the_draft_itself_is_not_read():
+    assert check_text("<!-- 123 of 450 words (2024-11)\n -->", [COUNTED]).is_empty()
+
+
 def test_digits_of_names_and_the_level_of_an_interval_are_no_numbers():
     assert check_text(
         "DAS28, criterion 2a, COVID-19, eular_2021, 95 % CI, 95% confidence", [COUNTED]
@@ -164,9 +180,9 @@ def test_the_command_lists_each_number_that_is_not_supported_and_fails(released,
 
 
 def test_the_command_passes_a_text_whose_numbers_are_all_released(released, capsys):
-    (released / "pasted.txt").write_text("12 of 95 (12.6 %) met.")
+    (released / "pasted.txt").write_text("12 of 95 (12.6 %) met; odds ratio 3.53.")
     assert run("pasted.txt") == 0
-    assert "3 numbers, each supported" in capsys.readouterr().out
+    assert "2 numbers, each supported" in capsys.readouterr().out
 
 
 def test_the_command_checks_length_and_headings_where_a_conference_is_named(released, capsys):

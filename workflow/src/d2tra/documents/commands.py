@@ -37,7 +37,8 @@ def check_numbers(file: Path, study: Study, cohort: str, profile: str, conferenc
         raise StudyError(f"{file}: not readable as UTF-8 text ({problem}).") from problem
     published = load_published(study.published).cohorts if study.published else {}
     statements = published[cohort].statements if cohort in published else []
-    words = [line for name in study.definitions for line in load_definition(name).in_words()]
+    definitions = [load_definition(name) for name in study.definitions]
+    words = [line for one in definitions for line in (one.title, *one.in_words())]
     found = check_text(text, [table.cells for table in read_tables(folder)], statements, words)
     problems = [
         f"  {number}: {verdict}, {why} (… {where} …)"

@@ -15,16 +15,20 @@ from d2tra.tables.cells import decimal, format_cell
 NUMBER = re.compile(
     r"(?<![A-Za-z_\d.,])(?<![A-Za-z]-)(\d{1,3}(?:,\d{3})+|\d+)(\.\d+)?(?![\d_A-Za-z])(?:\s?(%|per ?cent))?"
 )
+# 9/12 (75.0 %), 9 of 12 (75%), 9 out of 12
+FRACTION = re.compile(r"(?<![\d./])(\d+)\s?(?:/|of|out of)\s?(\d+)(?![\d/])(?:\s?\((\d+)(\.\d+)?\s?%)?")
+COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
 LEVEL = re.compile(r"\s?(%|per ?cent)?\s*(CI|confidence|interval)")  # the 95 of a 95 % interval
 AROUND = 40  # characters of context on each side
 FOUND = {"number": pl.String, "where": pl.String, "verdict": pl.String, "why": pl.String}
 
 
 class Supports(NamedTuple):
-    """What released cells support: numbers as they are shown, counts, and percentages at full precision."""
+    """What released cells support: numbers as they are shown, counts, fractions, and percentages at full precision."""
 
     shown: set[str]
     counts: set[int]
+    fractions: set[tuple[int, int]]
     percents: list[float]
 
 
@@ -35,12 +39,24 @@ def check_text(
 
     verdict: `supported` by a released cell (percentages by correct rounding) or by a text that is `known` (the protocol);
     `impossible`: a percentage that is printed among the `statements` and is no correct rounding of the fraction behind it;
-    `unsupported`: neither. Numbers of patients written in letters are not read.
+    `unsupported`: neither. A fraction (9/12, 9 of 12, with a percentage in brackets or without) is one finding: a cell
+    must count just so many of just so many, and the percentage be theirs. Numbers of patients written in letters, and
+    comments (`<!-- -->`), are not read.
     """
+    text = COMMENT.sub("", text)
     supports = _supports(tables, known)
-    return pl.DataFrame(
-        [_judge(found, text, supports, statements) for found in _numbers(text)], schema=FOUND, orient="row"
-    )
+    fractions = {
+        found.span(): row
+        for found in FRACTION.finditer(text)
+        if (row := _judge_fraction(found, text, supports))
+    }
+    rows = {
+        found.start(): _judge(found, text, supports, statements)
+        for found in _numbers(text)
+        if not any(start <= found.start() < end for start, end in fractions)
+    }
+    rows |= {start: row for (start, _), row in fractions.items()}
+    return pl.DataFrame([rows[start] for start in sorted(rows)], schema=FOUND, orient="row")
 
 
 def _numbers(text: str) -> Iterator[re.Match[str]]:
@@ -49,12 +65,32 @@ def _numbers(text: str) -> Iterator[re.Match[str]]:
     )
 
 
+def _judge_fraction(found: re.Match[str], text: str, supports: Supports) -> tuple[str, ...] | None:
+    """The finding of a fraction; None where its two numbers are none (450 of 600 words)."""
+    k, n = int(found[1]), int(found[2])
+    if k > n or (found[3] is None and n not in {total for _, total in supports.fractions}):
+        return None
+    said, where = " ".join(found[0].split()), _surroundings(found, text)
+    if found[3] is not None:
+        places = len(found[4] or ".") - 1
+        right = decimal(100 * k / n, places) if n else None
+        if right != found[3] + (found[4] or ""):
+            return said, where, "impossible", f"{k}/{n} rounds to {right} %"
+    if (k, n) in supports.fractions:
+        return said, where, "supported", "a released cell counts them"
+    return said, where, "unsupported", f"no released cell counts {k} of {n}"
+
+
+def _surroundings(found: re.Match[str], text: str) -> str:
+    return " ".join(text[max(0, found.start() - AROUND) : found.end() + AROUND].split())
+
+
 def _judge(
     found: re.Match[str], text: str, supports: Supports, statements: Sequence[Statement]
 ) -> tuple[str, ...]:
     whole, fraction, percent = found.groups()
     number = whole.replace(",", "") + (fraction or "")
-    where = " ".join(text[max(0, found.start() - AROUND) : found.end() + AROUND].split())
+    where = _surroundings(found, text)
     if percent:
         said = f"{number} %"
         misprints = [
@@ -74,6 +110,7 @@ def _judge(
 def _supports(tables: Iterable[pl.DataFrame], known: Iterable[str]) -> Supports:
     shown = {number for line in known for number in _shown(line)}
     counts: set[int] = set()
+    fractions: set[tuple[int, int]] = set()
     percents: list[float] = []
     for cells in tables:
         for cell in cells.iter_rows(named=True):
@@ -81,7 +118,8 @@ def _supports(tables: Iterable[pl.DataFrame], known: Iterable[str]) -> Supports:
             counts |= {n for n in (cell["n"], cell["total"]) if n is not None}
             if cell["kind"] == "proportion" and cell["estimate"] is not None:
                 percents.append(cell["estimate"])
-    return Supports(shown, counts, percents)
+                fractions.add((cell["n"], cell["total"]))
+    return Supports(shown, counts, fractions, percents)
 
 
 def _shown(text: str) -> list[str]:
