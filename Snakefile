@@ -17,6 +17,8 @@ include: "workflow/rules/documents.smk"
 include: "workflow/rules/share.smk"
 include: "workflow/rules/release.smk"
 include: "workflow/rules/validation.smk"
+include: "workflow/rules/survey.smk"
+include: "workflow/rules/notebooks.smk"
 
 
 rule all:
@@ -24,7 +26,8 @@ rule all:
     default_target: True
     input:
         manifests=manifests(),
-        quality=expand("<private>/sites/{site}/quality.csv", site=SITES),
+        quality=expand("<private>/sites/{site}/quality.{kind}", site=SITES, kind=["csv", "html"]),
+        workbooks=expand("<private>/sites/{site}/quarantine.xlsx", site=SITES),
         timelines=expand("<private>/sites/{site}/timelines", site=SITES),
         imputations=imputation_figures(),
 
@@ -50,12 +53,26 @@ rule figures:
 rule validation:
     """How far the models can be trusted: bootstrap, transport to other cohorts, sensitivity grid. Not part of all."""
     input:
-        manifests=validation_manifests(),
+        manifests=chapter_manifests(VALIDATION),
         grids=expand("<private>/cohorts/{cohort}/sensitivity.csv", cohort=GRID_COHORTS),
 
 
+rule survey:
+    """What clinicians answered in the study's opinion survey. Not part of all."""
+    input:
+        manifests=survey_manifests,
+
+
 rule check:
-    """Look at an extract before anything else: screen, harmonise, validate, quality, accounting."""
+    """Look at an extract before anything else: screen, harmonise, validate, quality, accounting, what is to mend."""
     input:
         accounting=expand("<private>/sites/{site}/accounting.csv", site=SITES),
-        quality=expand("<private>/sites/{site}/quality.csv", site=SITES),
+        workbooks=expand("<private>/sites/{site}/quarantine.xlsx", site=SITES),
+        anonymity=expand("<private>/sites/{site}/anonymity.csv", site=SITES),
+        quality=expand("<private>/sites/{site}/quality.{kind}", site=SITES, kind=["csv", "html"]),
+
+
+rule notebooks:
+    """Four short notebooks, run on the study's results; pages for the department only. Not part of all."""
+    input:
+        pages=expand("<private>/notebooks/{notebook}.html", notebook=NOTEBOOKS),

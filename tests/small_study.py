@@ -314,8 +314,8 @@ def run_workflow(
 
 
 def copy_project(folder: Path) -> Path:
-    """Copies what Snakemake needs of the project (Snakefile, workflow/, config/) into `folder`; returns it."""
-    for part in ("workflow", "config"):
+    """Copies what Snakemake needs of the project (Snakefile, workflow/, config/, notebooks/) into `folder`; returns it."""
+    for part in ("workflow", "config", "notebooks"):
         shutil.copytree(ROOT / part, folder / part, ignore=shutil.ignore_patterns("__pycache__"))
     shutil.copy2(ROOT / "Snakefile", folder)
     return folder

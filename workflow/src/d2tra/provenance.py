@@ -37,7 +37,8 @@ SOFTWARE = (
 
 
 def modules_behind(script: str | Path) -> list[str]:
-    """Returns the files of this package that a script imports, directly or through others, and their templates; sorted."""
+    """Returns the files of this package that a script (or a notebook) imports, directly or through others, and their
+    templates; sorted."""
     found: set[Path] = set()
     waiting = [Path(script)]
     while waiting:
@@ -51,9 +52,18 @@ def modules_behind(script: str | Path) -> list[str]:
 @cache  # the DAG asks once per rule, and most rules share most modules
 def _imported_modules(path: Path) -> set[Path]:
     names: set[str] = set()
-    for module, attributes, whole in IMPORT.findall(path.read_text(encoding="utf-8")):
+    for module, attributes, whole in IMPORT.findall(_python_of(path)):
         names |= {module or whole} | {f"{module}.{name}" for name in re.findall(r"\w+", attributes)}
     return {file for name in names for file in _files_of(name)}
+
+
+def _python_of(path: Path) -> str:
+    """A script's or module's own text; of a notebook, its code cells."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".ipynb":
+        return text
+    cells = [cell for cell in json.loads(text)["cells"] if cell["cell_type"] == "code"]
+    return "\n".join("".join(cell["source"]) for cell in cells)
 
 
 @cache

@@ -11,6 +11,7 @@ from d2tra.tables import Table
 from d2tra.tables.cells import formatted
 
 SYNTHETIC = "SYNTHETIC DATA: these patients do not exist. No number here says anything about real patients."
+PRIVATE = "Private: do not release. Histories of single patients; they never leave the department."
 INTERNAL = "internal: not for release. Exact numbers, for the department only."
 
 

@@ -10,11 +10,10 @@ import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from d2tra.definitions import why
-from d2tra.documents.layout import SYNTHETIC
+from d2tra.documents.layout import PRIVATE, SYNTHETIC
 from d2tra.figures.timeline import mechanism_in_words, why_stopped
 from d2tra.treatment.sequence import RISKS
 
-PRIVATE = "Private: do not release. Histories of single patients; they never leave the department."
 NOT_ADVICE = (
     "Descriptive: what was given and what was licensed by then. It is not a recommendation, and says nothing of "
     "contraindications, local access or the patient's wishes. Licence dates and risk flags are unverified knowledge."
