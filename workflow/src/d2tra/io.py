@@ -46,6 +46,11 @@ def read_each_of_sites(sites: Sequence[str], paths: Sequence[str | Path]) -> dic
     return {name: read_sites(sites, files) for name, files in named.items()}
 
 
+def read_each(paths: Sequence[str | Path]) -> dict[str, pl.DataFrame]:
+    """Returns the frame of each file by its stem."""
+    return {Path(path).stem: read(path) for path in paths}
+
+
 def read_folder(folder: str | Path) -> dict[str, pl.DataFrame]:
     """Returns every .parquet of a folder by its stem, sorted; a table that the site does not have is no key."""
     return {path.stem: pl.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))}
