@@ -90,7 +90,7 @@ def main(n_patients: int) -> None:
     scores = _timed("score_visits", lambda: score_visits(extract["visits"], None, extract["patients"]))
     labels = _timed(
         "labels, no evidence",
-        lambda: label_patients(extract, courses, scores, definitions, with_evidence=False).labels,
+        lambda: label_patients(extract, courses, scores, definitions, {"evidence": "none"}).labels,
     )
     met = labels.filter(pl.col("status") == "met").select("patient_id").unique()
     of_met = {name: frame.join(met, on="patient_id", how="semi") for name, frame in extract.items()}

@@ -4,10 +4,12 @@ import polars as pl
 import pytest
 import yaml
 
+from d2tra import io
 from d2tra.config import PROJECT, Study
 from d2tra.definitions import (
     POLICIES,
     definition_files,
+    judge_site,
     label,
     label_patients,
     load_definition,
@@ -250,9 +252,29 @@ def test_labels_do_not_hang_on_the_order_of_the_rows():
 
 
 def test_without_evidence_the_labels_are_the_same():
-    labels, evidence = label_patients(EXTRACT, COURSES, SCORES, TWO, with_evidence=False)
+    labels, evidence = label_patients(EXTRACT, COURSES, SCORES, TWO, {"evidence": "none"})
     assert labels.equals(label_patients(EXTRACT, COURSES, SCORES, TWO).labels)
     assert evidence.is_empty()
+
+
+def test_evidence_can_be_kept_of_those_alone_who_meet_a_definition():
+    labels, evidence = label_patients(EXTRACT, COURSES, SCORES, TWO, {"evidence": "met_only"})
+    met = labels.filter(status="met")["patient_id"].unique()
+    everybody = label_patients(EXTRACT, COURSES, SCORES, TWO).evidence
+    assert 0 < len(met) < labels["patient_id"].n_unique()
+    assert evidence.equals(everybody.filter(pl.col("patient_id").is_in(met.implode())))
+
+
+@pytest.mark.parametrize("patients_at_once", [1, 2, 3])
+def test_a_site_judged_in_spans_is_judged_as_a_whole(tmp_path, patients_at_once):
+    whole = {**EXTRACT, "courses": COURSES, "scores": SCORES}
+    for name, rows in whole.items():
+        by = [column for column in ("patient_id", "visit_date", "start_date") if column in rows.columns]
+        io.write(rows.sort(by, maintain_order=True), tmp_path / f"{name}.parquet")
+    spans = [judge_site(span, TWO, {}) for span in io.read_spans(io.files_of(tmp_path), patients_at_once)]
+    at_once = judge_site(whole, TWO, {})
+    for name, rows in at_once.items():
+        assert pl.concat([span[name] for span in spans]).equals(rows), name
 
 
 def test_the_four_policies_stand_side_by_side():

@@ -52,3 +52,37 @@ def test_a_private_folder_opens_for_its_owner_only(tmp_path):
 
 def _full_disk(*_):
     raise OSError(28, "No space left on device (full)")
+
+
+SITE = {
+    "patients": pl.DataFrame({"patient_id": ["A", "B", "C", "D", "E"]}),
+    "visits": pl.DataFrame({"patient_id": ["A", "A", "B", "D", "E", "E"], "n": range(6)}),
+    "labs": pl.DataFrame(schema={"patient_id": pl.String, "n": pl.Int64}),
+}
+
+
+@pytest.mark.parametrize("patients_at_once", [1, 2, 5, 6])
+def test_a_folder_read_in_spans_of_patients_and_written_part_by_part_is_the_whole(tmp_path, patients_at_once):
+    for name, frame in SITE.items():
+        io.write(frame, tmp_path / "valid" / f"{name}.parquet")
+    spans = list(io.read_spans(io.files_of(tmp_path / "valid"), patients_at_once))
+    assert len(spans) == -(-5 // patients_at_once)
+    for span in spans:
+        there = span["patients"]["patient_id"].implode()
+        assert span["visits"]["patient_id"].is_in(there).all()
+    io.write_spans(spans, [tmp_path / f"{name}.parquet" for name in SITE])
+    for name, frame in SITE.items():
+        assert io.read(tmp_path / f"{name}.parquet").equals(frame)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "labs.parquet", "patients.parquet", "valid", "visits.parquet",
+    ]  # fmt: skip
+
+
+def test_spans_that_break_off_leave_nothing_behind(tmp_path):
+    def broken():
+        yield SITE
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        io.write_spans(broken(), [tmp_path / "visits.parquet"])
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from d2tra.scores import score_visits
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    cut = snakemake.params.data_cut_date
-    tables = up_to_cut(io.read_folder(snakemake.input.valid), cut and dt.date.fromisoformat(cut))
-    scores = score_visits(tables["visits"], tables.get("labs"), tables["patients"])
-    io.write(scores, snakemake.output.scores)
+    cut = snakemake.params.data_cut_date and dt.date.fromisoformat(snakemake.params.data_cut_date)
+    spans = (up_to_cut(span, cut) for span in io.read_spans(io.files_of(snakemake.input.valid)))
+    scores = ({"scores": score_visits(span["visits"], span.get("labs"), span["patients"])} for span in spans)
+    io.write_spans(scores, [snakemake.output.scores])

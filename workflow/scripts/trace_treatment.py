@@ -7,6 +7,9 @@ from d2tra.treatment import trace_courses
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    treatments = io.read_folder(snakemake.input.valid).get("treatments", no_rows("treatments"))
+    spans = io.read_spans(io.files_of(snakemake.input.valid))
     cut = study_cut(snakemake.params.data_cut_date, io.read_json(snakemake.input.cut)["data_cut_date"])
-    io.write(trace_courses(treatments, cut), snakemake.output.courses)
+    courses = (
+        {"courses": trace_courses(span.get("treatments", no_rows("treatments")), cut)} for span in spans
+    )
+    io.write_spans(courses, [snakemake.output.courses])

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import datetime as dt
 import re
+import reprlib
 from collections.abc import Callable
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -14,10 +17,14 @@ from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError,
 from d2tra.errors import StudyError, nearest
 
 # the keys of a study that labels depend on
-LABELLING_KEYS = {"definitions", "data_cut_date", "if_criterion_3_unrecorded", "severity_score"}
-VALIDATION = "validation"  # the chapter of results that stands beside the cohorts
+LABELLING_KEYS = {"definitions", "data_cut_date", "if_criterion_3_unrecorded", "severity_score", "evidence"}
+MOST_NODES, MOST_LEVELS = 100_000, 50  # of a YAML file, its aliases unfolded
+MOST_PROBLEMS = 10  # said at once of one file
+VALIDATION, SURVEY = "validation", "survey"
+CHAPTERS = {VALIDATION: "Validation", SURVEY: "Opinion survey"}  # of results, beside the cohorts: in words
 PROJECT = Path(__file__).resolve().parents[3]
 Policy = Literal["unknown", "assume_met", "global_above_50", "ignore"]
+Evidence = Literal["all", "met_only", "none"]  # of whom the reasons are kept, for each criterion
 Baseline = Literal["first_bts", "diagnosis", "index"]
 FigureSize = Literal["print", "slide", "poster"]
 Share = Literal["aggregates", "exact_under_agreement"]  # what may be exchanged: docs/across-centres.md
@@ -101,15 +108,18 @@ class Study(Closed):
     figure_size: FigureSize = "print"
     figure_tiff: bool = False
     published: str | None = None
+    expectations: str | None = None
     release: list[str] = ["local_audit"]
     conference: str = "bsr"
     if_criterion_3_unrecorded: Policy = "unknown"
     baseline: Baseline = "first_bts"
     severity_score: list[str] = ["das28_esr", "das28_crp"]
+    evidence: Evidence = "all"
     validation: ValidationPlan = ValidationPlan()
     frozen_protocol: str | None = None
     share: Share = "aggregates"
     sensitivity: Sensitivity | None = None
+    survey: str | None = None
 
     @property
     def site_names(self) -> list[str]:
@@ -142,7 +152,7 @@ class Study(Closed):
 
 def place_in_words(cohort: str) -> str:
     """Returns what a page or figure is about: a cohort, or the chapter that stands beside the cohorts."""
-    return "Validation" if cohort == VALIDATION else f"Cohort {cohort}"
+    return CHAPTERS.get(cohort, f"Cohort {cohort}")
 
 
 class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -162,15 +172,42 @@ def load_yaml(path: str | Path) -> Any:
     """Returns what a YAML file holds; StudyError with file, line and column where it is no YAML."""
     path = Path(path)
     try:
-        return yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)
+        text = path.read_text(encoding="utf-8-sig")
+        _refuse_endless(text, path)
+        return yaml.load(text, Loader=_PlainLoader)
     except FileNotFoundError as problem:
         raise StudyError(f"{path}: no such file.") from problem
-    except (yaml.YAMLError, UnicodeDecodeError) as problem:
+    except OSError as problem:
+        raise StudyError(f"{path}: not readable ({problem.strerror}).") from problem
+    except (yaml.YAMLError, ValueError) as problem:  # ValueError: not UTF-8, or a date of no calendar
         mark = getattr(problem, "problem_mark", None)
         where = f", line {mark.line + 1}, column {mark.column + 1}" if mark else ""
         raise StudyError(
             f"{path}{where}: not readable as YAML ({getattr(problem, 'problem', problem)})."
         ) from problem
+
+
+def _refuse_endless(text: str, path: Path) -> None:
+    """StudyError for a file that is far too long, nested too deep, or whose aliases unfold without end (`&a [*a, *a]`)."""
+    sizes: dict[str | None, int] = {}
+    open_nodes: list[list[Any]] = [[None, 0]]
+    for event in yaml.parse(text, Loader=_PlainLoader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            open_nodes.append([event.anchor, 1])
+            continue
+        size = 1
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, size = open_nodes.pop()
+            sizes[anchor] = size
+        elif isinstance(event, yaml.AliasEvent):
+            is_inside_itself = any(event.anchor == anchor for anchor, _ in open_nodes)
+            size = MOST_NODES + 1 if is_inside_itself else sizes.get(event.anchor, 1)
+        open_nodes[-1][1] += size
+        if open_nodes[-1][1] > MOST_NODES or len(open_nodes) > MOST_LEVELS:
+            raise StudyError(
+                f"{path}: more than {MOST_NODES:,} entries or {MOST_LEVELS} levels"
+                " (aliases unfolded). That is no file of settings."
+            )
 
 
 def parse(model: type[Model], section: Any, where: str | Path, **derived: str) -> Model:
@@ -185,7 +222,9 @@ def parse(model: type[Model], section: Any, where: str | Path, **derived: str) -
     try:
         return model.model_validate({**section, **derived})
     except ValidationError as problem:
-        raise StudyError("\n".join(_in_words(model, error, where) for error in problem.errors())) from None
+        said = list(dict.fromkeys(_in_words(model, error, where) for error in problem.errors()))
+        more = [f"and {len(said) - MOST_PROBLEMS} more like these."] if len(said) > MOST_PROBLEMS else []
+        raise StudyError("\n".join([*said[:MOST_PROBLEMS], *more])) from None
 
 
 def _in_words(model: type[BaseModel], error: Any, where: str | Path) -> str:
@@ -197,7 +236,7 @@ def _in_words(model: type[BaseModel], error: Any, where: str | Path) -> str:
         return f"{where}: unknown key {key!r}{nearest(path[-1], siblings)}{listed}"
     if error["type"] == "missing":
         return f"{where}: required key {key!r} is missing."
-    return f"{where}: key {key!r}: {error['msg'].removeprefix('Value error, ')} (found {error['input']!r})."
+    return f"{where}: key {key!r}: {error['msg'].removeprefix('Value error, ')} (found {reprlib.repr(error['input'])})."
 
 
 def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
@@ -210,7 +249,7 @@ def _keys_at(model: type[BaseModel], path: list[str]) -> list[str]:
         if inner is None:
             return []
         model = inner
-    return list(model.model_fields)
+    return [field.alias or name for name, field in model.model_fields.items()]
 
 
 def _models_in(annotation: Any) -> list[type[BaseModel]]:
@@ -241,16 +280,16 @@ def load_study(name: str) -> Study:
     """Returns the study of that name or path; its `name` is the stem of its file, its results folder too."""
     path = find("studies", name)
     study = parse(Study, load_yaml(path), path, name=path.stem)
-    for key in ("published", "frozen_protocol"):
+    for key in ("published", "expectations", "frozen_protocol"):
         file = getattr(study, key)
         if file and not Path(file).is_file():
             raise StudyError(f"{path}: key {key!r}: {file}: no such file.")
     for cohort in study.cohorts:
         if sum(c.name == cohort.name for c in study.cohorts) > 1:
             raise StudyError(f"{path}: key 'cohorts': two cohorts are named {cohort.name!r}.")
-        if cohort.name == VALIDATION:
+        if cohort.name in CHAPTERS:
             raise StudyError(
-                f"{path}: key 'cohorts': {VALIDATION!r} is the name of a chapter, not of a cohort."
+                f"{path}: key 'cohorts': {cohort.name!r} is the name of a chapter, not of a cohort."
             )
     return study
 
@@ -268,7 +307,16 @@ def setting_path(name: str) -> Path:
 
 def setting(name: str) -> dict[str, Any]:
     """Returns what a settings file holds."""
-    settings: dict[str, Any] = load_yaml(setting_path(name))
+    path = setting_path(name)
+    written = path.stat() if path.is_file() else None
+    version = (written.st_mtime_ns, written.st_size) if written else None
+    return deepcopy(_setting(path, Path.cwd(), version))
+
+
+@lru_cache(maxsize=64)
+def _setting(path: Path, _folder: Path, _version: tuple[int, int] | None) -> dict[str, Any]:
+    """The file is asked for a dozen times in a run; a changed one is another one."""
+    settings: dict[str, Any] = load_yaml(path)
     return settings
 
 

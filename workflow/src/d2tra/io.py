@@ -6,13 +6,16 @@ import json
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from d2tra.errors import StudyError
+
+PATIENTS_AT_ONCE = 100_000  # about 2 GB of visits, scores and verdicts
 
 
 def read(path: str | Path) -> pl.DataFrame:
@@ -56,6 +59,39 @@ def read_folder(folder: str | Path) -> dict[str, pl.DataFrame]:
     return {path.stem: pl.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))}
 
 
+def files_of(folder: str | Path) -> dict[str, Path]:
+    """Returns the path of every .parquet of a folder by its stem, sorted."""
+    return {path.stem: path for path in sorted(Path(folder).glob("*.parquet"))}
+
+
+def read_spans(
+    files: Mapping[str, str | Path], patients_at_once: int = PATIENTS_AT_ONCE
+) -> Iterator[dict[str, pl.DataFrame]]:
+    """Yields every frame by its name, of so many patients at a time: what is held in memory does not grow with a registry.
+
+    `files`: parquet by name, `patients` (one row each) among them; each sorted by patient_id. The spans follow one another
+    in that order; a site of fewer patients is one span.
+    """
+
+    def ids(path: str | Path) -> pl.Series:
+        return pl.read_parquet(path, columns=["patient_id"])["patient_id"]
+
+    firsts = ids(files["patients"]).gather_every(patients_at_once)
+    if len(firsts) <= 1:
+        yield {name: pl.read_parquet(path) for name, path in files.items()}
+        return
+    starts = {}
+    for name, path in files.items():
+        column = ids(path)
+        starts[name] = [0, *column.search_sorted(firsts[1:]).to_list(), len(column)]
+    for number in range(len(firsts)):
+        spans = {name: rows[number : number + 2] for name, rows in starts.items()}
+        yield {
+            name: pl.scan_parquet(files[name]).slice(start, end - start).collect()
+            for name, (start, end) in spans.items()
+        }
+
+
 def read_contents(folder: str | Path, ending: str) -> dict[str, bytes]:
     """Returns the bytes of every file of a folder with that ending, by its stem, sorted."""
     return {path.stem: path.read_bytes() for path in sorted(Path(folder).glob(f"*{ending}"))}
@@ -76,6 +112,27 @@ def write_each(contents: Mapping[str, Any], paths: Sequence[str | Path]) -> None
     """Writes to each path the frame, or what a .json holds, that is called by its stem."""
     for path in paths:
         _write_any(contents[Path(path).stem], Path(path))
+
+
+def write_spans(parts: Iterable[Mapping[str, pl.DataFrame]], paths: Sequence[str | Path]) -> None:
+    """Writes to each .parquet path the frames that are called by its stem, one part under the other, whole or not at all.
+
+    Every part is written as soon as it is there; none is kept in memory.
+    """
+    targets = [Path(path) for path in paths]
+    folder = targets[0].with_name(f".{uuid.uuid4().hex}")
+    try:
+        n_parts = 0
+        for n_parts, part in enumerate(parts, start=1):
+            for target in targets:
+                write(part[target.stem], folder / target.stem / f"{n_parts:06}.parquet")
+        for target in targets:
+            written = folder / target.stem
+            _whole(
+                target, partial(_join_parts, written) if n_parts > 1 else (written / "000001.parquet").replace
+            )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def write_text(text: str, path: str | Path) -> None:
@@ -129,6 +186,11 @@ def make_private(folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     return folder
+
+
+def _join_parts(folder: Path, new: Path) -> None:
+    rows = pl.scan_parquet(sorted(folder.glob("*.parquet")))
+    rows.sink_parquet(new, compression="zstd", statistics=False, maintain_order=True)
 
 
 def _write_any(content: Any, path: Path) -> None:

@@ -5,6 +5,7 @@ from d2tra.definitions.definition import Definition, definition_files, load_defi
 from d2tra.definitions.evidence import why
 from d2tra.definitions.label import POLICIES, Labelled, label, label_patients, label_visits, status_by_policy
 from d2tra.definitions.persistence import persistence
+from d2tra.definitions.site import judge_site
 
 __all__ = [
     "POLICIES",
@@ -12,6 +13,7 @@ __all__ = [
     "Labelled",
     "audit_counts",
     "definition_files",
+    "judge_site",
     "label",
     "label_patients",
     "label_visits",

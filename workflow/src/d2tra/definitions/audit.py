@@ -10,7 +10,7 @@ import polars as pl
 from d2tra.config import Study
 from d2tra.definitions.definition import load_definition
 from d2tra.definitions.drug_criteria import count_csdmards
-from d2tra.definitions.facts import Choices, gather_facts, latest
+from d2tra.definitions.facts import Choices, Facts, gather_facts, latest
 from d2tra.definitions.label import Extract
 from d2tra.definitions.visit_criteria import Activity
 
@@ -29,7 +29,11 @@ def audit_counts(
     first b/tsDMARD, or by the index date where there is none yet); methotrexate_before_bts (Boolean: among those).
     Null without an index date; the drug counts also where the extract has no treatments.
     """
-    facts = gather_facts(extract, courses, scores, Choices.of(study))
+    return counts_of(gather_facts(extract, courses, scores, Choices.of(study)))
+
+
+def counts_of(facts: Facts) -> pl.DataFrame:
+    """Returns what `audit_counts` does, from facts gathered before."""
     activity = _activity_of_eular_2021()
     visits = facts.visits.lazy().filter(activity.available())
     severities = visits.select("patient_id", "visit_date", "severity").collect()

@@ -23,17 +23,18 @@ NO_VISIT = "no visit up to the study's cut; a visit would settle it"
 WORDS = {"met": "met", "not_met": "not met", "not_assessable": "not assessable"}
 
 
-def collect_evidence(facts: Facts, definitions: Iterable[Definition]) -> pl.DataFrame:
-    """Returns patient_id, definition, criterion, met (null = unknown), reason, at each patient's index date.
+def collect_evidence(facts: Facts, definitions: Iterable[Definition], of: pl.Series) -> pl.DataFrame:
+    """Returns patient_id, definition, criterion, met (null = unknown), reason, at the index date of the patients `of`.
 
     One row per criterion with an id, for the patients of the definition's disease, in the order of the definition; a
     criterion that the study drops where it is unrecorded has no row there.
     """
     definitions = list(definitions)
-    judged = judge_leaves(facts, facts.index_dates, leaves_of(definitions), explained=True)
+    asked = pl.col("patient_id").is_in(of.implode())
+    judged = judge_leaves(facts, facts.index_dates.filter(asked), leaves_of(definitions), explained=True)
     frames = [pl.DataFrame(schema={**SCHEMA, "patient_id": pl.UInt32})]
     for definition in definitions:
-        patients = facts.patients.filter(pl.col("disease") == definition.disease).select("patient_id")
+        patients = facts.patients.filter(asked, pl.col("disease") == definition.disease).select("patient_id")
         seen = patients.join(judged, on="patient_id", how="left", maintain_order="left")
         for name, node in definition.listed.items():
             frames.append(_rows(_kept(seen, node, facts), definition, name, node))

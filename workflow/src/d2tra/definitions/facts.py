@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from d2tra.codelists import BTS_KINDS
-from d2tra.config import Closed, Policy, Study, parse
+from d2tra.config import Closed, Evidence, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import ROW_DATES, complete, in_order, require_columns
 from d2tra.treatment.courses import outcome_at
@@ -33,6 +33,7 @@ class Choices(Closed):
     data_cut_date: dt.date | None = None
     if_criterion_3_unrecorded: Policy = "unknown"
     severity_score: tuple[str, ...] = tuple(Study.model_fields["severity_score"].default)
+    evidence: Evidence = "all"
 
     @classmethod
     def of(cls, study: Study | Mapping[str, Any] | None) -> Choices:

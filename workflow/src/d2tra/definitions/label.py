@@ -13,7 +13,7 @@ from d2tra.config import Policy, Study
 from d2tra.definitions.criteria import Criterion
 from d2tra.definitions.definition import Definition, load_definition
 from d2tra.definitions.drug_criteria import UNKNOWN, CountsFailures, count_failures
-from d2tra.definitions.evidence import SCHEMA, collect_evidence, judge_leaves, leaves_of
+from d2tra.definitions.evidence import collect_evidence, judge_leaves, leaves_of
 from d2tra.definitions.facts import (
     KEY,
     Choices,
@@ -83,22 +83,26 @@ def label_patients(
     definitions: Definitions,
     study: Study | Mapping[str, Any] | None = None,
     records_glucocorticoids: bool | None = None,
-    with_evidence: bool = True,
 ) -> Labelled:
     """Returns the labels and evidence of all definitions, each for the patients of its disease.
 
     labels: patient_id, definition, index_date (last visit up to the cut; null without one), status (met, not_met,
     not_assessable) at that date, first_met_date (null = at no visit), n_failed_mechanisms, n_failed_drugs,
     n_failures_presumed (null without index date or without treatments), hangs_on_presumed (met, but not without
-    presumed failures). evidence: see `collect_evidence`; no rows where `with_evidence` is false.
+    presumed failures). evidence: see `collect_evidence`; of all patients, unless the study's `evidence` says otherwise.
     Sorted by patient, then in the order of `definitions`.
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
-    loaded = [load_definition(definition) for definition in definitions]
-    judged = judge_definitions(facts, loaded)
-    labels = facts.named(pl.concat(_labels(facts, judged, loaded)).sort("patient_id", maintain_order=True))
-    evidence = collect_evidence(facts, loaded) if with_evidence else pl.DataFrame(schema=SCHEMA)
-    return Labelled(labels, evidence)
+    return labels_of(facts, [load_definition(definition) for definition in definitions])
+
+
+def labels_of(facts: Facts, definitions: list[Definition]) -> Labelled:
+    """Returns what `label_patients` does, from facts gathered before."""
+    judged = judge_definitions(facts, definitions)
+    labels = pl.concat(_labels(facts, judged, definitions)).sort("patient_id", maintain_order=True)
+    met = labels.filter(pl.col("status") == "met")["patient_id"].unique()
+    of = {"all": facts.patients["patient_id"], "met_only": met, "none": met.clear()}[facts.choices.evidence]
+    return Labelled(facts.named(labels), collect_evidence(facts, definitions, of))
 
 
 def label_visits(
@@ -115,8 +119,12 @@ def label_visits(
     `definitions`, then by date. As many rows as visits × definitions: ask for those that are needed.
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
-    loaded = [load_definition(definition) for definition in definitions]
-    verdicts = judge_definitions(facts, loaded).verdicts
+    return visits_of(facts, [load_definition(definition) for definition in definitions])
+
+
+def visits_of(facts: Facts, definitions: list[Definition]) -> pl.DataFrame:
+    """Returns what `label_visits` does, from facts gathered before."""
+    verdicts = judge_definitions(facts, definitions).verdicts
     frames = [
         verdicts.join(
             _patients_of(facts, definition), on="patient_id", how="semi", maintain_order="left"
@@ -127,7 +135,7 @@ def label_visits(
             met=definition.name,
             rank=pl.lit(rank),
         )
-        for rank, definition in enumerate(loaded)
+        for rank, definition in enumerate(definitions)
     ]
     ordered = pl.concat(frames).sort("patient_id", "rank", maintain_order=True)
     return facts.named(ordered.select("patient_id", "definition", "evaluation_date", "met"))
@@ -149,7 +157,11 @@ def status_by_policy(
     in their order.
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids, rules)
-    loaded = [load_definition(definition) for definition in definitions]
+    return policies_of(facts, [load_definition(definition) for definition in definitions])
+
+
+def policies_of(facts: Facts, loaded: list[Definition]) -> pl.DataFrame:
+    """Returns what `status_by_policy` does, from facts gathered before."""
     judged = judge_leaves(facts, facts.index_dates, leaves_of(loaded))
     under = {policy: _judge_problematic(facts, policy, loaded) for policy in POLICIES}
     recorded = judged.select("patient_id").hstack(under["unknown"].select(pl.all().is_not_null()))

@@ -1,0 +1,39 @@
+"""Everything that is judged of a site's patients, from one gathering of the facts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import polars as pl
+
+from d2tra.config import Study
+from d2tra.definitions.audit import counts_of
+from d2tra.definitions.definition import load_definition
+from d2tra.definitions.facts import Choices, gather_facts
+from d2tra.definitions.label import Definitions, labels_of, policies_of, visits_of
+
+
+def judge_site(
+    known: Mapping[str, pl.DataFrame],
+    definitions: Definitions,
+    study: Study | Mapping[str, Any],
+    records_glucocorticoids: bool | None = None,
+) -> dict[str, pl.DataFrame]:
+    """Returns labels and evidence (see `label_patients`), policies (`status_by_policy`), verdicts (`label_visits`, of the first
+    definition, the primary one) and audit_counts.
+
+    `known`: the canonical tables, and `courses` and `scores`; nothing is known of any drug where there are no treatments.
+    """
+    tables = {name: frame for name, frame in known.items() if name not in ("courses", "scores")}
+    courses = known["courses"] if "treatments" in tables else None
+    facts = gather_facts(tables, courses, known["scores"], Choices.of(study), records_glucocorticoids)
+    loaded = [load_definition(definition) for definition in definitions]
+    labels, evidence = labels_of(facts, loaded)
+    return {
+        "labels": labels,
+        "evidence": evidence,
+        "policies": policies_of(facts, loaded),
+        "verdicts": visits_of(facts, loaded[:1]),
+        "audit_counts": counts_of(facts),
+    }
