@@ -178,6 +178,20 @@ CELLS: dict[str, list[Cell]] = {
             text_cell(row, "Odds ratio: Fibromyalgia", "refused"),
         )
     ],
+    "survey_questions": [
+        proportion_cell("Best definition", "All respondents", 170, 180, "answered, of those asked"),
+        proportion_cell("Best definition", "All respondents", 120, 170, "EULAR 2021"),
+        proportion_cell("Best definition", "All respondents", 45, 170, "Two mechanisms and objective inflammation, whatever else there is"),
+        proportion_cell("Best definition", "All respondents", 5, 170, "Another"),
+        proportion_cell("Fatigue counts", "All respondents", 0, 160, "Yes"),
+    ],
+    "survey_favours": [
+        text_cell("EULAR 2021 (eular_2021, primary)", "Their answer", "Best definition: EULAR 2021"),
+        proportion_cell("EULAR 2021 (eular_2021, primary)", "Favoured by clinicians", 120, 170),
+        proportion_cell("EULAR 2021 (eular_2021, primary)", "full: Met", 4, 95),
+        proportion_cell("Every class failed (poly_refractory)", "Favoured by clinicians", 45, 170),
+        text_cell("Every class failed (poly_refractory)", "full: Met", "not in this study"),
+    ],
 }  # fmt: skip
 NOTHING = [text_cell("Nothing", "Note", "no number at all")]
 

@@ -15,10 +15,11 @@ import yaml
 
 from d2tra.config import PROJECT, codelist, load_study
 from d2tra.extract.site import load_site
+from d2tra.survey.codebook import load_survey
 from d2tra.synthetic import write_demo
 from d2tra.synthetic.drugs import ATC, BIOLOGICS, CSDMARDS, REASONS
 from d2tra.synthetic.faults import PLANTED
-from d2tra.synthetic.files import CSV_FILES, WORKBOOK
+from d2tra.synthetic.files import CSV_FILES, SURVEY, WORKBOOK
 from d2tra.synthetic.people import (
     AUDIT_TWELVE,
     ODDS_RATIOS,
@@ -39,7 +40,7 @@ def made_again(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_csv_and_the_truth_are_made_again_byte_for_byte(made_again: Path) -> None:
-    names = [file for file, _ in CSV_FILES.values()] + ["truth.json"]
+    names = [file for file, _ in CSV_FILES.values()] + [SURVEY, "truth.json"]
     changed = [name for name in names if (made_again / name).read_bytes() != (DEMO / name).read_bytes()]
     assert not changed, f"run: python -m d2tra.synthetic data/demo  ({changed})"
 
@@ -58,12 +59,12 @@ def test_another_seed_gives_other_patients(tmp_path: Path) -> None:
 
 def test_the_demo_is_small_and_holds_nothing_else() -> None:
     files = {path.name for path in DEMO.iterdir()}
-    assert files == {WORKBOOK, *(file for file, _ in CSV_FILES.values()), "truth.json", "README.md"}
+    assert files == {WORKBOOK, *(file for file, _ in CSV_FILES.values()), SURVEY, "truth.json", "README.md"}
     assert sum(path.stat().st_size for path in DEMO.iterdir()) < 5_000_000
 
 
 def test_every_file_and_every_row_of_a_csv_says_synthetic() -> None:
-    for file, delimiter in CSV_FILES.values():
+    for file, delimiter in (*CSV_FILES.values(), (SURVEY, ",")):
         assert file.startswith("synthetic_")
         rows = list(csv.reader(io.StringIO((DEMO / file).read_text()), delimiter=delimiter))
         assert {row[0] for row in rows[1:]} == {"SYNTHETIC"}
@@ -71,6 +72,7 @@ def test_every_file_and_every_row_of_a_csv_says_synthetic() -> None:
         assert b"SYNTHETIC DATA" in book.read("docProps/core.xml")
         assert b"SYNTHETIC DATA" in book.read("xl/sharedStrings.xml")
     assert load_site("demo").synthetic
+    assert load_survey("demo_survey").synthetic
     assert "synthetic" in load_study("audit_demo").title
     assert (DEMO / "README.md").read_text().startswith("# SYNTHETIC")
 

@@ -25,6 +25,7 @@ config io logs provenance
 estimates pooling survival
 codelists synthetic
 extract
+proposal
 treatment
 scores
 definitions
@@ -34,7 +35,9 @@ risk_factors
 refusals
 models
 reproduction sensitivity
+expectations
 tables
+survey
 disclosure
 figures
 documents

@@ -12,8 +12,8 @@ gives   <private>/drafts/{profile}/{cohort}/numbers/       released cells, one c
 
 
 def shown_before(folder):
-    """A folder of each cohort that is disclosed before this one: those that the study names before it; before the chapter
-    on validation, all."""
+    """A folder of each cohort that is disclosed before this one: those that the study names before it; before a chapter
+    beside them, all."""
 
     def folders(wildcards):
         before = COHORTS[: COHORTS.index(wildcards.cohort)] if wildcards.cohort in COHORTS else COHORTS

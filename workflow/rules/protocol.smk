@@ -10,7 +10,7 @@ from d2tra.provenance import protocol, refuse_changed_protocol
 CODELISTS = ("dmards", "mechanisms", "drug_words", "concepts", "availability")
 SETTINGS = ("exposure", "scores", "risk_factors", "biomarkers", "quality", "nice")
 PROTOCOL_FILES = [
-    *(*DEFINITIONS, *MODELS.values(), *GRID_FILES),
+    *(*DEFINITIONS, *MODELS.values(), *GRID_FILES, *SURVEY_FILES),
     *(*map(settings.codelist, CODELISTS), *map(settings.setting_path, SETTINGS)),
 ]
 

@@ -3,6 +3,7 @@ What may leave the department, and what stays under internal/: read back, copied
 
 needs   <private>/drafts/{profile}/{cohort}/
 gives   <results>/{place}/{profile}/{cohort}/      tables, figures, report.html, report.docx; place = release or internal
+        <results>/{place}/{profile}/{chapter}/     the same of a chapter beside the cohorts, with a manifest of its own
         <results>/{place}/{profile}/manifest.json  every file with its hash, the protocol, the inputs, the software
         <private>/seals/{place}_{profile}.sha256   hash of the manifest
         <private>/ledger/{profile}.csv             every cell that was released under it, now and before
@@ -26,6 +27,17 @@ def reports_of(cohort):
         ]
 
     return reports
+
+
+def chapter_manifests(chapter):
+    return [
+        f"results/{STUDY.name}/{place_of(profile)}/{profile}/{chapter}/manifest.json" for profile in PROFILES
+    ]
+
+
+def raw_of_chapter(wildcards):
+    more = SURVEY_RESPONSES if wildcards.chapter == settings.SURVEY else []
+    return [*SEALED_FILES, *more]
 
 
 def manifests():
@@ -60,7 +72,7 @@ rule seal_release:
         shares=expand("<results>/{{place}}/{{profile}}/share/{site}.json", site=SITES),
         numbers=expand("<private>/drafts/{{profile}}/{cohort}/numbers", cohort=COHORTS),
         protocol="<private>/protocol.json",
-        raw=[path for paths in RAW_FILES.values() for path in paths],
+        raw=SEALED_FILES,
         code=code("seal_release"),
     output:
         manifest="<results>/{place}/{profile}/manifest.json",
@@ -72,3 +84,23 @@ rule seal_release:
         ledger=ledger_of,
     script:
         "../scripts/seal_release.py"
+
+
+rule seal_chapter:
+    """Write a chapter's own manifest: it comes and goes without the cohorts' results. Keep its cells in the ledger."""
+    input:
+        report="<results>/{place}/{profile}/{chapter}/report.html",
+        numbers=["<private>/drafts/{profile}/{chapter}/numbers"],
+        protocol="<private>/protocol.json",
+        raw=raw_of_chapter,
+        code=code("seal_chapter"),
+    output:
+        manifest="<results>/{place}/{profile}/{chapter}/manifest.json",
+        seal="<private>/seals/{place}_{profile}_{chapter}.sha256",
+    log:
+        "<private>/logs/seal_chapter/{place}_{profile}_{chapter}.log",
+    params:
+        study=STUDY.name,
+        ledger=ledger_of,
+    script:
+        "../scripts/seal_chapter.py"

@@ -49,27 +49,3 @@ rule describe_validation:
         synthetic=SYNTHETIC,
     script:
         "../scripts/describe_validation.py"
-
-
-rule seal_validation:
-    """Write the chapter's own manifest: it comes and goes without the cohorts' results. Keep its cells in the ledger."""
-    input:
-        report=f"<results>/{{place}}/{{profile}}/{VALIDATION}/report.html",
-        numbers=[f"<private>/drafts/{{profile}}/{VALIDATION}/numbers"],
-        protocol="<private>/protocol.json",
-        raw=[path for paths in RAW_FILES.values() for path in paths],
-        code=code("seal_validation"),
-    output:
-        manifest=f"<results>/{{place}}/{{profile}}/{VALIDATION}/manifest.json",
-        seal=f"<private>/seals/{{place}}_{{profile}}_{VALIDATION}.sha256",
-    log:
-        "<private>/logs/seal_validation/{place}_{profile}.log",
-    params:
-        study=STUDY.name,
-        ledger=ledger_of,
-    script:
-        "../scripts/seal_validation.py"
-
-
-def validation_manifests():
-    return [f"results/{STUDY.name}/{place_of(name)}/{name}/{VALIDATION}/manifest.json" for name in PROFILES]

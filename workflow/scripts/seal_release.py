@@ -9,5 +9,5 @@ if __name__ == "__main__":
     logs.start(snakemake.log[0])
     given, asked, made = snakemake.input, snakemake.params, snakemake.output
     protocol, folder = io.read_json(given.protocol), Path(made.manifest).parent
-    found = provenance.manifest(folder, protocol, given.raw, asked.study, [config.VALIDATION])
+    found = provenance.manifest(folder, protocol, given.raw, asked.study, config.CHAPTERS)
     seal(found, made.manifest, made.seal, asked.ledger, given.numbers)

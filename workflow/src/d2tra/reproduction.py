@@ -162,10 +162,14 @@ def _decimal(number: float) -> Decimal:
     return Decimal(f"{number:.10g}")
 
 
+def as_printed(number: float, places: int, rounding: str = ROUND_HALF_UP) -> Decimal:
+    """Returns the number with that many decimals: rounded half away from zero, or cut off (decimal.ROUND_DOWN)."""
+    return Decimal(repr(number)).quantize(Decimal(1).scaleb(-places), rounding)
+
+
 def _as_printed(number: float, published: float) -> Decimal:
     """The number rounded half away from zero to the decimals of the printed one."""
-    exponent = min(int(_decimal(published).as_tuple().exponent), 0)
-    return Decimal(repr(number)).quantize(Decimal(1).scaleb(exponent), ROUND_HALF_UP)
+    return as_printed(number, -min(int(_decimal(published).as_tuple().exponent), 0))
 
 
 def _holds(limit: Limit, number: float) -> bool:
@@ -174,8 +178,8 @@ def _holds(limit: Limit, number: float) -> bool:
 
 def _share(analysis_set: pl.DataFrame, count: Filter, among: Filter, definition: str) -> dict[str, Any]:
     """numerator, denominator, computed (percent) and a note that counts those of whom it is not known."""
-    group = analysis_set.filter(_all_of(analysis_set, among, definition))
-    counted = group.select(held=_all_of(analysis_set, count, definition))["held"]
+    group = analysis_set.filter(fulfils(analysis_set, among, definition))
+    counted = group.select(held=fulfils(analysis_set, count, definition))["held"]
     numerator, denominator, n_unknown = int(counted.sum() or 0), group.height, counted.null_count()
     return {
         "numerator": numerator,
@@ -185,8 +189,11 @@ def _share(analysis_set: pl.DataFrame, count: Filter, among: Filter, definition:
     }
 
 
-def _all_of(analysis_set: pl.DataFrame, wanted: Filter, definition: str) -> pl.Expr:
-    """Whether a patient fulfils the whole filter (Kleene; an outcome that is not assessable is not met)."""
+def fulfils(analysis_set: pl.DataFrame, wanted: Filter, definition: str) -> pl.Expr:
+    """Returns whether a patient fulfils the whole filter (Kleene; an outcome that is not assessable is not met).
+
+    `outcome` in it stands for `definition`. StudyError for a column that the analysis set does not have.
+    """
     held = []
     for key, value in wanted.items():
         name = definition if key == "outcome" else key

@@ -14,6 +14,7 @@ from itertools import pairwise, permutations
 from typing import Any, NamedTuple
 
 from d2tra.disclosure.figure_relations import bind_figure_tables
+from d2tra.disclosure.survey_relations import bind_survey
 from d2tra.tables import Table
 from d2tra.tables.agreement import ANY, COUNTS, EACH, EXACTLY, OTHERS, TOGETHER
 from d2tra.tables.data_quality import COUNTS as ROWS
@@ -96,6 +97,7 @@ def bind(tables: Mapping[str, Sequence[Table]], members: Mapping[str, Collection
     _bind_models(bound)
     _bind_flow(bound, tables)
     bind_figure_tables(bound)
+    bind_survey(bound, tables)
     _bind_cohorts(bound, members)
     return bound
 

@@ -12,7 +12,7 @@ import polars as pl
 import yaml
 from pydantic import Field
 
-from d2tra.config import VALIDATION, Closed, Study, parse
+from d2tra.config import CHAPTERS, Closed, Study, parse
 from d2tra.disclosure.ledger import LEDGER, read_ledger, released_cells
 from d2tra.errors import StudyError
 from d2tra.provenance import APPROVAL, MANIFEST, hashes_in, seal_of
@@ -69,10 +69,11 @@ def verify(study: Study, profile: str | None = None) -> str:
 
 def _problems(results: Path, folder: Path) -> Iterator[str]:
     place, profile = folder.relative_to(results).parts
-    yield from _of_manifest(results, folder, f"{place}_{profile}", (VALIDATION,))
-    if (folder / VALIDATION / MANIFEST).is_file():
-        chapter = _of_manifest(results, folder / VALIDATION, f"{place}_{profile}_{VALIDATION}")
-        yield from (f"{VALIDATION}/{problem}" for problem in chapter)
+    yield from _of_manifest(results, folder, f"{place}_{profile}", tuple(CHAPTERS))
+    for name in CHAPTERS:
+        if (folder / name / MANIFEST).is_file():
+            chapter = _of_manifest(results, folder / name, f"{place}_{profile}_{name}")
+            yield from (f"{name}/{problem}" for problem in chapter)
     release = seal_of(folder / MANIFEST)
     if place == "release":
         yield from _of_ledger(results, folder, profile, release)
@@ -125,7 +126,7 @@ def _of_ledger(results: Path, folder: Path, profile: str, release: str) -> Itera
     except pl.exceptions.PolarsError:
         ledger = pl.DataFrame(schema=LEDGER)
     drafts = sorted((results / "private" / "drafts" / profile).glob("*/numbers"))
-    released = {at.parent.name for at in drafts if (folder / at.parent.name).is_dir()} - {VALIDATION}
+    released = {at.parent.name for at in drafts if (folder / at.parent.name).is_dir()} - set(CHAPTERS)
     cells = [
         released_cells(release, at.parent.name, read_tables(at))
         for at in drafts

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import polars as pl
 
 from d2tra.config import Study
+from d2tra.survey.tables import summarise_survey
 from d2tra.tables import Table
 from d2tra.tables.cells import Cell, format_cell
 from d2tra.tables.validation import APPARENT, CORRECTED, MEASURES
@@ -27,7 +28,7 @@ def summarise(study: Study, tables: Mapping[str, Table], without_treatments: Seq
     """
     opening = [NO_TREATMENTS.format(site=site) for site in without_treatments]
     if "prevalence" not in tables:
-        return [*opening, *(_of_validation(tables) or [NOT_ENOUGH])]
+        return [*opening, *(_of_validation(tables) or summarise_survey(tables) or [NOT_ENOUGH])]
     cells = _first_row(tables["prevalence"].cells)
     met, upper = cells["Met"], cells["Upper bound (not assessable counted as met)"]
     sentences = [

@@ -28,6 +28,7 @@ from d2tra.figures import (
     prevalence_by_definition,
     severity,
     specification_curve,
+    survey,
     treatment_flows,
 )
 from d2tra.figures.style import Style, mark, render
@@ -150,6 +151,18 @@ FIGURES: dict[str, FigureKind] = {
         "comparability",
         comparability.draw,
         "one point per characteristic: its standardised difference",
+    ),
+    "survey_questions": FigureKind(
+        "What the clinicians answered",
+        "survey_questions",
+        survey.draw_questions,
+        "one panel per question, with a bar and its interval per answer",
+    ),
+    "survey_favours": FigureKind(
+        "Who favours a definition, and who meets it",
+        "survey_favours",
+        survey.draw_favours,
+        "per definition one bar for the clinicians who favour it above one per cohort for the patients who meet it",
     ),
 }
 

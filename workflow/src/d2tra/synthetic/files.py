@@ -36,6 +36,7 @@ from d2tra.synthetic.records import (
     patient_row,
     prescription_rows,
 )
+from d2tra.synthetic.survey import draw_survey
 
 WORKBOOK = "synthetic_register.xlsx"
 TITLE = "SYNTHETIC DATA: invented patients, made by d2tra.synthetic, nobody is described here"
@@ -47,6 +48,7 @@ CSV_FILES = {
     "prescriptions": ("synthetic_prescriptions.csv", ","),
     "diagnoses": ("synthetic_diagnoses.csv", ","),
 }
+SURVEY = "synthetic_survey.csv"  # what clinicians answered: no table of the extract
 MADE_ON = dt.datetime(2024, 4, 24)  # fixed, so that the same seed gives the same bytes
 
 
@@ -57,6 +59,7 @@ def write_demo(folder: str | Path, seed: int = SEED) -> None:
     write_bytes(_workbook(tables), folder / WORKBOOK)
     for name, (file, delimiter) in CSV_FILES.items():
         write_text(_csv(tables[name], delimiter), folder / file)
+    write_text(_csv(draw_survey(seed), ","), folder / SURVEY)
     write_json(_truth(seed, people, tables, planted), folder / "truth.json")
 
 
