@@ -26,6 +26,7 @@ from small_study import (
     built,
     copy_of,
     copy_project,
+    extract,
     once,
     patient_id,
     read_table,
@@ -56,6 +57,8 @@ SITE_FILES = {
         ["patient_id visit_date", *SCORES, "das28_esr_band das28_crp_band cdai_band sdai_band"]
     ),
     "quality.csv": "table column check severity n message",
+    "quality_checks.csv": "check table column category subcategory description threshold n_rows n_failing share status note",
+    "expectations.csv": "expectation n n_known found ci_low ci_high expected_low expected_high verdict",
     "labels.parquet": "patient_id definition index_date status first_met_date n_failed_mechanisms n_failed_drugs "
     "n_failures_presumed",
     "evidence.parquet": "patient_id definition criterion met reason",
@@ -126,7 +129,11 @@ def test_a_table_that_the_site_does_not_have_is_not_made_up(small: Run) -> None:
 
 
 def test_the_screen_leaves_its_verdict(small: Run) -> None:
-    assert json.loads((small.site / "screen.json").read_text()) == {"site": "small_site", "warnings": []}
+    screen = json.loads((small.site / "screen.json").read_text())
+    assert (screen["site"], screen["warnings"]) == ("small_site", [])
+    assert {column["decision"] for column in screen["columns"]} == {"pass"}
+    assert {column["file"] for column in screen["columns"]} == {f"{table}.csv" for table in extract()}
+    assert ID_PREFIX not in json.dumps(screen)
 
 
 @pytest.mark.parametrize("cohort", COHORTS)
@@ -316,6 +323,17 @@ def test_an_edited_model_fits_anew_and_labels_nothing_anew(small: Run, tmp_path:
     reruns = run_workflow(folder, project=small.project, dry=True).reasons()
     assert "small_model.yaml" in reruns["fit_models"]
     assert not {"label_patients", "score_activity", "select_cohort", "assemble_analysis_set"} & set(reruns)
+
+
+def test_an_edited_style_redraws_the_figures_and_what_contains_them(again: Run, tmp_path: Path) -> None:
+    folder = copy_of(again, tmp_path / "copy")
+    with (folder / "config" / "style.yaml").open("a", encoding="utf-8") as handle:
+        handle.write("# read again\n")
+    reruns = run_workflow(folder, *AGAIN, "--rerun-triggers=mtime", project=folder, dry=True).reasons()
+    drawn = {rule for rule, why in reruns.items() if "style.yaml" in why}
+    assert {"draw", "draw_timelines"} <= drawn <= {"draw", "draw_timelines", "catalogue_quality"}
+    contain_them = {"write_reports", "write_documents", "release", "release_documents", "seal_release", "check"}
+    assert set(reruns) - drawn <= contain_them
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,15 @@ gives   <private>/sites/{site}/labels.parquet      one row per patient and defin
         <private>/sites/{site}/audit_counts.parquet    severity and number of drugs tried
         <private>/sites/{site}/timelines/          a page per patient who meets the primary definition: never released
         <private>/sites/{site}/quality.csv         data-quality findings
+        <private>/sites/{site}/quality.html        every check of the catalogue on one page; quality_checks.csv,
+                                                   same_patient.csv, expectations.csv hold its numbers
 """
 
 JUDGED = ["labels", "evidence", "policies", "verdicts", "audit_counts"]
+TOLD = ["quarantine", "accounting", "quality"]
+EXPECTED_OF = ["courses", "scores", "labels", "audit_counts"]
+QUALITY_LISTS = ["quality_checks", "same_patient", "expectations"]
+CATALOGUE_FILES = [settings.setting_path("quality"), settings.setting_path("style"), expectations_path(STUDY)]
 
 
 rule label_patients:
@@ -20,6 +26,7 @@ rule label_patients:
         valid="<private>/sites/{site}/valid",
         courses="<private>/sites/{site}/courses.parquet",
         scores="<private>/sites/{site}/scores.parquet",
+        units="<private>/sites/{site}/units.csv",
         files=LABEL_FILES,
         mapping=mapping_of,
         code=code("label_patients"),
@@ -62,6 +69,7 @@ rule check_quality:
         courses="<private>/sites/{site}/courses.parquet",
         scores="<private>/sites/{site}/scores.parquet",
         cut="<private>/sites/{site}/data_cut.json",
+        units="<private>/sites/{site}/units.csv",
         checks=settings.setting_path("quality"),
         mapping=mapping_of,
         code=code("check_quality"),
@@ -73,3 +81,25 @@ rule check_quality:
         data_cut_date=DATA_CUT,
     script:
         "../scripts/check_quality.py"
+
+
+rule catalogue_quality:
+    """Run every check of the catalogue, and compare the extract with what others found."""
+    input:
+        valid="<private>/sites/{site}/valid",
+        told=expand("<private>/sites/{{site}}/{name}.csv", name=TOLD),
+        judged=expand("<private>/sites/{{site}}/{name}.parquet", name=EXPECTED_OF),
+        cut="<private>/sites/{site}/data_cut.json",
+        study=STUDY_FILE,
+        files=[*CATALOGUE_FILES, *FACTOR_FILES, *LABEL_FILES],
+        mapping=mapping_of,
+        code=code("catalogue_quality"),
+    output:
+        lists=expand("<private>/sites/{{site}}/{name}.csv", name=QUALITY_LISTS),
+        page="<private>/sites/{site}/quality.html",
+    log:
+        "<private>/logs/catalogue_quality/{site}.log",
+    params:
+        data_cut_date=DATA_CUT,
+    script:
+        "../scripts/catalogue_quality.py"
