@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from pptx import Presentation
 
 from d2tra import cli
 from d2tra.config import load_study
@@ -191,8 +192,20 @@ def test_the_command_checks_length_and_headings_where_a_conference_is_named(rele
     assert "the heading «Methods» is missing" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("file", ["nowhere.txt", "broken.txt"])
-def test_a_file_that_is_no_text_is_named_without_a_traceback(released, capsys, file):
-    (released / "broken.txt").write_bytes(b"\xff\xfe\x00")
+@pytest.mark.parametrize(("said", "verdict"), [("9/12 (75.0 %) were seropositive", 0), ("9/12 (76 %)", 1)])
+def test_the_command_reads_a_poster_that_the_authors_have_edited(released, said, verdict):
+    poster = Presentation()
+    slide = poster.slides.add_slide(poster.slide_layouts[5])
+    slide.shapes.title.text = said
+    poster.save(released / "poster.pptx")
+    assert run("poster.pptx") == verdict
+
+
+@pytest.mark.parametrize(
+    ("file", "kind"), [("nowhere.txt", "UTF-8 text"), ("broken.txt", "UTF-8 text"), ("broken.pptx", ".pptx")]
+)
+def test_a_file_that_cannot_be_read_is_named_without_a_traceback(released, capsys, file, kind):
+    for name in ("broken.txt", "broken.pptx"):
+        (released / name).write_bytes(b"\xff\xfe\x00")
     assert run(file) == 1
-    assert f"{file}: not readable as UTF-8 text" in capsys.readouterr().err
+    assert f"{file}: not readable as {kind}" in capsys.readouterr().err

@@ -30,10 +30,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_study(asked)
     asked.add_argument("--definition", help="name of a definition of the study (default: its first)")
     asked.set_defaults(answer=lambda given: explain_patient(given.patient_id, given.study, given.definition))
+    _add_map(verbs)
     _add_review(verbs)
     _add_pool(verbs)
     _add_check_numbers(verbs)
     _add_verify(verbs)
+    _add_shift(verbs)
     wanted = parser.parse_args(arguments)
     try:
         print(wanted.answer(wanted))
@@ -41,6 +43,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(mistake, file=sys.stderr)
         return 1
     return 0
+
+
+def _add_map(verbs: Any) -> None:
+    mapped = verbs.add_parser(
+        "map", help="propose a mapping for an extract, or say what is new in the next one"
+    )
+    mapped.add_argument("place", type=Path, metavar="file or folder")
+    mapped.add_argument("--site", help="name of the site (default: that of the folder or file)")
+    mapped.add_argument(
+        "--id-column", action="append", default=[], help="a column that holds study pseudonyms"
+    )
+    mapped.add_argument(
+        "--allow-text", action="append", default=[], help="a text column that somebody has read"
+    )
+    mapped.set_defaults(answer=_map)
 
 
 def _add_review(verbs: Any) -> None:
@@ -103,14 +120,32 @@ def _add_check_numbers(verbs: Any) -> None:
     checked = verbs.add_parser(
         "check-numbers", help="is each number of a text (an abstract, say) one of the released numbers?"
     )
-    checked.add_argument("file", type=Path, help="a text or Markdown file")
+    checked.add_argument("file", type=Path, help="a text or Markdown file, .docx, .pptx or .html")
     _add_study(checked)
-    checked.add_argument("--cohort", required=True, help="name of a cohort of the study")
+    checked.add_argument(
+        "--cohort", required=True, nargs="+", help="the cohorts of the study that the text tells of"
+    )
     checked.add_argument("--profile", default="local_audit", help="release profile (local_audit)")
     checked.add_argument(
         "--conference", help="check length and headings too: a profile of config/conferences.yaml"
     )
     checked.set_defaults(answer=_check_numbers)
+
+
+def _map(given: argparse.Namespace) -> str:
+    from d2tra.proposal.commands import map_extract
+
+    return map_extract(given.place, given.site, given.id_column, given.allow_text)
+
+
+def _add_shift(verbs: Any) -> None:
+    shifted = verbs.add_parser("shift-dates", help="move an extract's dates by a constant per patient")
+    shifted.add_argument("source", help="the extract's folder or workbook, as `source:` of the mapping")
+    shifted.add_argument("--site", required=True, help="name or path of the site's mapping")
+    shifted.add_argument("--key-file", type=Path, required=True, help="the key, kept outside the project")
+    shifted.add_argument("--new-key", action="store_true", help="make the key first (once)")
+    shifted.add_argument("--out", type=Path, required=True, help="a new folder for the moved extract")
+    shifted.set_defaults(answer=_shift_dates)
 
 
 def _draw_review(given: argparse.Namespace) -> str:
@@ -150,6 +185,17 @@ def _step_exact(given: argparse.Namespace) -> str:
     from d2tra.centres.commands import step_exact
 
     return step_exact(given.folder)
+
+
+def _shift_dates(given: argparse.Namespace) -> str:
+    from d2tra.extract.date_shift import make_key, read_key, shift_dates
+    from d2tra.extract.site import load_site
+    from d2tra.treatment import recognise_drugs
+
+    if given.new_key:
+        make_key(given.key_file)
+    site = load_site(given.site).model_copy(update={"source": given.source})
+    return shift_dates(site, read_key(given.key_file), given.out, recognise_drugs)
 
 
 def _verify(given: argparse.Namespace) -> str:
