@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import datetime as dt
 import random
-import string
-import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,134 +14,16 @@ import pytest
 from d2tra.errors import StudyError
 from d2tra.extract.health_numbers import is_snomed_identifier, passes_modulus_11
 from d2tra.extract.identifiers import AREAS, date_years
-from d2tra.extract.person_names import GIVEN_NAMES
 from d2tra.extract.screen import Finding, Screening, raise_if_identifiers, screen_extract
 from d2tra.extract.signs import header_words
 from d2tra.extract.site import SiteMapping
+from planted_identifiers import (
+    PLANTS,
+    clean_extract,
+    screened,
+)
 
-Extract = dict[str, dict[str, list[str]]]
 N_CLEAN = 200
-DRUGS = [
-    "methotrexate",
-    "Humira",
-    "Humira Pen",
-    "Enbrel MyClic 50mg",
-    "MTX / SSZ",
-    "adalimumab (Hyrimoz)",
-    "Rituximab",
-]
-TERMS = [
-    "Rheumatoid Arthritis",
-    "Fibromyalgia",
-    "Seropositive rheumatoid arthritis of both hands",
-    "Knee L4 5TH",
-]
-CODES = ["M05.9", "M059", "M79.7", "1162313005", "239873007", "N040.", "G33zz", "69896004", "E11"]
-VALUES = ["<5", "34.2", ">340", "Weak Positive", "positive", "12 mm/hr", "1:80"]
-GROUPS = ["White British", "Black African", "Not Stated", "Any Other White Background", "Mixed"]
-
-
-def digits(at: random.Random, n: int) -> str:
-    return "".join(at.choices(string.digits, k=n))
-
-
-def day(at: random.Random, first: int, last: int) -> str:
-    return (dt.date(first, 1, 1) + dt.timedelta(at.randrange((last - first + 1) * 365))).isoformat()
-
-
-PSEUDONYMS: list[Callable[[random.Random], str]] = [
-    lambda at: f"P{at.randrange(10**4):04d}",
-    lambda at: digits(at, 10),
-    lambda at: "0" + digits(at, 10),
-    lambda at: f"{digits(at, 3)}-{digits(at, 3)}-{digits(at, 4)}",
-    lambda at: "".join(at.choices("0123456789ABCDEF", k=6)),
-    lambda at: str(uuid.UUID(int=at.getrandbits(128))),
-    lambda at: f"RA-{digits(at, 5)}-{digits(at, 6)}",
-]
-
-
-def clean_extract(seed: int) -> Extract:
-    """Random canonical tables, look-alikes among them; columns that are not canonical stand for ignored ones."""
-    at = random.Random(seed)
-    n = at.randint(25, 40)
-    pseudonym = at.choice(PSEUDONYMS)
-    ids = [pseudonym(at) for _ in range(n)]
-
-    def per_row(cell: Callable[[], str]) -> list[str]:
-        return [cell() if at.random() < 0.9 else "" for _ in range(n)]
-
-    return {
-        "patients": {
-            "patient_id": ids,
-            "birth_year": per_row(lambda: str(at.randint(1930, 2003))),
-            "diagnosis_date": per_row(lambda: day(at, 1975, 2005)),
-            "ethnic_group": per_row(lambda: at.choice(GROUPS)),
-            "lsoa": per_row(lambda: "E010" + digits(at, 5)),
-        },
-        "labs": {
-            "patient_id": at.choices(ids, k=n),
-            "sample_date": per_row(lambda: day(at, 2015, 2023)),
-            "value": per_row(lambda: at.choice(VALUES)),
-            "lab_number": per_row(lambda: digits(at, 10)),
-        },
-        "diagnoses": {
-            "patient_id": at.choices(ids, k=n),
-            "code": per_row(lambda: at.choice(CODES)),
-            "term": per_row(lambda: at.choice(TERMS)),
-        },
-        "treatments": {
-            "drug": per_row(lambda: at.choice(DRUGS)),
-            "start_date": per_row(lambda: day(at, 1980, 2023)),
-            "stop_reason": per_row(
-                lambda: at.choice(["inefficacy", "See Letter", "LFTs up 2nd time", "wore off"])
-            ),
-        },
-    }
-
-
-def valid_number(at: random.Random) -> str:
-    while True:
-        nine = digits(at, 9)
-        check = -sum(int(digit) * weight for digit, weight in zip(nine, range(10, 1, -1), strict=True)) % 11
-        if check < 10 and len(set(nine)) > 1:
-            return f"{nine}{check}"
-
-
-def postcode(at: random.Random) -> str:
-    inward = at.choice("456789") + "".join(at.choices("ABDEFGJLNPQRSUWXYZ", k=2))
-    return f"{at.choice(AREAS.split())}{at.randint(1, 29)} {inward}"
-
-
-def spaced(number: str) -> str:
-    return f"{number[:3]} {number[3:6]} {number[6:]}"
-
-
-def name(at: random.Random) -> str:
-    surname = at.choice(["Okafor", "O'Neill", "McDonald", "Thornton", "Smith-Jones", "Brontë"])
-    return f"{at.choice(GIVEN_NAMES.split('|')).title()} {surname}"
-
-
-# kind, how one value is made, how many cells of a column it needs (1: a single cell among others is enough)
-PLANTS: list[tuple[str, Callable[[random.Random], str], int]] = [
-    ("number", lambda at: spaced(valid_number(at)), 1),
-    ("number", lambda at: f"NHS no {valid_number(at)}", 1),
-    ("number", valid_number, 10),
-    ("postcode", postcode, 1),
-    ("postcode", lambda at: f"moved to {postcode(at).lower()} in May", 1),
-    ("e-mail address", lambda at: f"{name(at).split()[0].lower()}.{digits(at, 2)}@example.org", 1),
-    ("phone number", lambda at: f"07{digits(at, 3)} {digits(at, 6)}", 1),
-    ("phone number", lambda at: f"+44 {at.choice('1237')}{digits(at, 9)}", 1),
-    ("date of birth", lambda at: day(at, 1930, 2000), 10),
-    ("name", name, 10),
-    ("hospital number", lambda at: f"K{digits(at, 6)}", 1),
-]
-
-
-def screened(folder: Path, extract: Extract, **declared: object) -> Screening:
-    for table, columns in extract.items():
-        pl.DataFrame(columns).write_csv(folder / f"{table}.csv")
-    section = {"name": "site", "path": "site.yaml", "source": str(folder), "format": "canonical"}
-    return screen_extract(SiteMapping.model_validate({**section, **declared}))
 
 
 def test_no_clean_random_table_is_stopped(tmp_path: Path) -> None:
@@ -202,7 +82,11 @@ def test_warnings_become_plain_values() -> None:
         "count": 2,
         "advice": "Look.",
     }
-    assert Screening("ward", warnings=(warning,)).as_dict() == {"site": "ward", "warnings": [listed]}
+    assert Screening("ward", warnings=(warning,)).as_dict() == {
+        "site": "ward",
+        "warnings": [listed],
+        "columns": [],
+    }
 
 
 def test_a_mapped_site_is_screened_by_what_its_columns_mean(tmp_path: Path) -> None:

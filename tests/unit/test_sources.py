@@ -14,8 +14,9 @@ import polars as pl
 import pytest
 
 from d2tra.errors import StudyError
+from d2tra.extract.document_parts import document_properties
 from d2tra.extract.site import SiteMapping, TableSource
-from d2tra.extract.sources import all_cells, document_properties, read_cells, source_label
+from d2tra.extract.sources import all_cells, read_cells, source_label
 from d2tra.extract.workbooks import sheet_names
 
 

@@ -18,5 +18,6 @@ if __name__ == "__main__":
         overlaps=overlapping_courses(io.read(snakemake.input.courses), cut),
         unstopped=stop_reasons_without_stop(valid.get("treatments", no_rows("treatments"))),
         rescore=score_visits,
+        units=io.read(snakemake.input.units),
     )
     io.write(findings, snakemake.output.quality)

@@ -6,6 +6,6 @@ from d2tra.extract.site import load_site
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    harmonised = harmonise(load_site(snakemake.input.mapping))
+    harmonised = harmonise(load_site(snakemake.input.mapping, snakemake.input.fetched))
     frames = {**harmonised.tables, "findings": harmonised.findings}
     io.write_folder({f"{name}.parquet": frame for name, frame in frames.items()}, snakemake.output.tables)

@@ -18,7 +18,7 @@ UNITS: dict[str, dict[str, float]] = {
     "kg": {"kg": 1, "g": 0.001, "lb": 0.45359237, "stone": 6.35029318},
     "cm": {"cm": 1, "m": 100, "mm": 0.1, "in": 2.54},
     "kg/m2": {"kg/m2": 1, "kg/m²": 1},
-    "mg": {"mg": 1, "g": 1000, "mg/day": 1},
+    "mg": {"mg": 1, "g": 1000, "mg/day": 1, "mgod": 1, "mgdaily": 1, "mgoncedaily": 1, "mgmane": 1},
     "%": {"%": 1},
 }
 _TITRE_UNITS = ("u/ml", "iu/ml", "ku/l", "iu/l", "u/l", "au/ml")

@@ -15,10 +15,11 @@ from d2tra.extract.schemas import COLUMNS
 FINDINGS: dict[str, pl.DataType] = {
     "table": pl.String(), "source": pl.String(), "source_row": pl.Int64(), "column": pl.String(),
     "rule": pl.String(), "severity": pl.String(), "value": pl.String(), "message": pl.String(),
-    "row": pl.Int64(),
+    "their_column": pl.String(), "row": pl.Int64(), "place": pl.String(),
 }  # fmt: skip
 
 AS_READ = "as_read_"  # the prefix of a column's text before the mapping rewrote it
+PLACE = "{}.{}"  # which source of its table filled a row, and which of its wide-to-long groups, from 0
 
 
 class Rule(Closed):
@@ -41,6 +42,18 @@ def _rules(_folder: Path) -> dict[str, Rule]:
     }
 
 
+def mending(rule: str, table: str, column: str | None) -> str:
+    """Returns the sentence that says how to mend what breaks the rule in that column."""
+    known = COLUMNS.get(table, {}).get(column or "")
+    takes = known.says() if known else ""
+    return rules()[rule].mend.replace("{column}", column or "").replace("{takes}", takes)
+
+
+def read_findings(path: str | Path) -> pl.DataFrame:
+    """Returns a quarantine.csv as it was written: text, but for source_row (Int64); an empty cell is null."""
+    return pl.read_csv(path, infer_schema=False).with_columns(pl.col("source_row").cast(pl.Int64))
+
+
 def find(
     rows: pl.DataFrame,
     table: str,
@@ -49,13 +62,12 @@ def find(
     broken: pl.Expr,
     detail: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Returns one finding for each row of `rows` (with source, source_row, and row where known) where `broken` is true.
+    """Returns one finding for each row of `rows` (source, source_row; row and place where known) where `broken` is true.
 
     The offending value is the cell of `column` as it was read; `detail` completes the sentence of the rule.
     """
     stated = rules()[rule]
-    known = COLUMNS.get(table, {}).get(column or "")
-    sentence = stated.mend.replace("{column}", column or "").replace("{takes}", known.says() if known else "")
+    sentence = mending(rule, table, column)
     shown = pl.lit(None) if column is None else pl.col(column)
     if f"{AS_READ}{column}" in rows.columns:
         shown = pl.col(f"{AS_READ}{column}")
@@ -68,7 +80,9 @@ def find(
         severity=pl.lit(stated.severity),
         value=shown.cast(pl.String),
         message=pl.lit(sentence) if detail is None else pl.concat_str(pl.lit(sentence), detail.fill_null("")),
+        their_column=pl.lit(None, dtype=pl.String),
         row=pl.col("row").cast(pl.Int64) if "row" in rows.columns else pl.lit(None, dtype=pl.Int64),
+        place=pl.col("place") if "place" in rows.columns else pl.lit(None, dtype=pl.String),
     )
 
 

@@ -39,8 +39,11 @@ def passes_modulus_11(digits: pl.Expr) -> pl.Expr:
 
 
 def is_snomed_identifier(digits: str) -> bool:
-    """Returns whether digits are a SNOMED CT concept or description: partition 00 or 01, and Verhoeff's check digit."""
-    if not re.fullmatch(r"[1-9][0-9]{2,14}0[01][0-9]", digits):
+    """Returns whether digits are a SNOMED CT concept or description: partition 00 or 01, and Verhoeff's check digit.
+
+    Those of a national extension (partition 10 or 11) hold a namespace of 7 digits and so have 11 digits or more.
+    """
+    if not re.fullmatch(r"[1-9][0-9]{2,14}0[01][0-9]|[1-9][0-9]{7,14}1[01][0-9]", digits):
         return False
     state = 0
     for place, digit in enumerate(reversed(digits)):
@@ -60,8 +63,7 @@ def health_numbers(column: Column, text: pl.DataFrame) -> list[Sign]:
     digits = pl.col("value").str.contains(NINE_DIGITS)
     if not column.values.select(digits.any()).item():
         return []
-    numeric = column.values.filter(pl.col("value").str.contains(r"^[0-9][0-9 .\p{Z}\p{Pd}]{8,20}$"))
-    numeric = numeric.with_columns(match=plain(pl.col("value")))
+    numeric = _numeric(column)
     ten = _checked(numeric.filter(pl.col("match").str.contains(TEN_DIGITS)), column)
     nine = numeric.filter(
         pl.col("match").str.contains(r"^[0-9]{9}$")
@@ -85,6 +87,20 @@ def health_numbers(column: Column, text: pl.DataFrame) -> list[Sign]:
     return [] if column.is_id else [Sign(MAYBE, n_cells(_passing([ten, inside])), stops=False)]
 
 
+def ten_digit_cells(column: Column) -> tuple[int, int]:
+    """Returns how many cells are ten digits, and how many of them pass the check of an NHS number."""
+    if not column.values.select(pl.col("value").str.contains(NINE_DIGITS).any()).item():
+        return 0, 0
+    numeric = _numeric(column)
+    ten = _checked(numeric.filter(pl.col("match").str.contains(TEN_DIGITS)), column)
+    return n_cells(ten), n_cells(ten.filter("passes"))
+
+
+def _numeric(column: Column) -> pl.DataFrame:
+    numeric = column.values.filter(pl.col("value").str.contains(r"^[0-9][0-9 .\p{Z}\p{Pd}]{8,20}$"))
+    return numeric.with_columns(match=plain(pl.col("value")))
+
+
 def _checked(cells: pl.DataFrame, column: Column) -> pl.DataFrame:
     """Adds `digits` and `passes`; placeholders and, in columns of codes, SNOMED identifiers are left out."""
     digits = pl.col("match").str.strip_suffix(".0").str.replace_all("[^0-9]", "")
@@ -100,8 +116,8 @@ def _checked(cells: pl.DataFrame, column: Column) -> pl.DataFrame:
 
 
 def _passing(found: list[pl.DataFrame]) -> pl.DataFrame:
-    cells = pl.concat([each.filter("passes").select("value", "count", "digits") for each in found])
-    return cells.unique("value", keep="first", maintain_order=True)
+    cells = pl.concat([each.filter("passes").select("cell", "count", "digits") for each in found])
+    return cells.unique("cell", keep="first", maintain_order=True)
 
 
 def _mostly_pass(cells: pl.DataFrame) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import polars as pl
 
-from d2tra.extract.health_numbers import MAYBE, NHS, health_numbers
+from d2tra.extract.health_numbers import CHI, HEALTH_AND_CARE, MAYBE, NHS, health_numbers
 from d2tra.extract.person_names import (
     GIVEN_NAMES,
     NAME_HEADERS,
@@ -16,16 +16,35 @@ from d2tra.extract.person_names import (
     STAFF_WORDS,
     THING_WORDS,
 )
-from d2tra.extract.signs import Column, Sign, extracted, long_cells, n_cells
+from d2tra.extract.signs import Column, Sign, extracted, long_cells, n_cells, unified
 
 POSTCODE, EMAIL, PHONE, BIRTH, NAME = "postcode", "e-mail address", "phone number", "date of birth", "name"
 HOSPITAL, ADDRESS, FREE_TEXT = "hospital number", "address", "free text"
 DEATH, OUTWARD = "exact date of death", "outward postcode"
+AGE, MAYBE_HOSPITAL = "age above 90", "possible hospital number"
+KINDS = (
+    NHS,
+    CHI,
+    HEALTH_AND_CARE,
+    POSTCODE,
+    OUTWARD,
+    EMAIL,
+    PHONE,
+    BIRTH,
+    DEATH,
+    NAME,
+    HOSPITAL,
+    ADDRESS,
+    FREE_TEXT,
+    AGE,
+)
 PROSE_ROLES = frozenset({"drug", "term", "stop_reason"})  # need two postcodes, have no names, may be long
 LONGEST_MEAN_LENGTH = 40  # characters; clinical reference 7.3
 BIRTHS_END_BEFORE = 15  # years before the extract's last; clinical reference 7.3
 MIN_BIRTHS = 5  # distinct days that make old dates a column of births
 MIN_OUTWARD = 5  # cells from which half being outward postcodes is no chance
+MIN_RECORDS = 5  # distinct cells that make one pattern of record numbers
+OLDEST_AGE = 90  # years; who is older goes into one band (clinical reference 7.3)
 
 # Royal Mail's 121 areas, Guernsey, Jersey and the Isle of Man.
 AREAS = """
@@ -96,6 +115,7 @@ def signs_in_column(column: Column, hospital_number: str | None = None) -> list[
     if not column.is_title:
         signs += [_births(column), _names(column, text), _prose(column, text), _deaths(column)]
         signs += [_outward_postcodes(column), _record_numbers(column), _addresses(column)]
+        signs += [_constant_numbers(column), _ages(column)]
     most: dict[str, Sign] = {}
     for sign in sorted(signs, key=lambda sign: (not sign.stops, -sign.cells)):
         if sign.cells:
@@ -105,11 +125,29 @@ def signs_in_column(column: Column, hospital_number: str | None = None) -> list[
     return list(most.values())
 
 
+def exempt_kinds(column: Column, hospital_number: str | None = None) -> dict[str, str]:
+    """Returns which kinds are not looked for in a column, or only in part, and why."""
+    exempt = {} if hospital_number else {HOSPITAL: "by its header only: the mapping declares no pattern"}
+    if column.is_title:
+        whole = (BIRTH, NAME, FREE_TEXT, DEATH, OUTWARD, HOSPITAL, AGE)
+        return exempt | dict.fromkeys(whole, "not as a column: these cells stand above the header")
+    if column.is_id:
+        exempt |= dict.fromkeys((PHONE, FREE_TEXT), "a declared column of pseudonyms")
+    if column.is_pseudonym:
+        exempt[HOSPITAL] = "a declared column of pseudonyms"
+    if column.roles & PROSE_ROLES:
+        exempt |= dict.fromkeys((NAME, FREE_TEXT), "a column of drugs, terms or reasons")
+        exempt[POSTCODE] = "two distinct ones are needed in a column of drugs, terms or reasons"
+    if column.may_hold_text:
+        exempt |= dict.fromkeys((ADDRESS, FREE_TEXT), "allowed by `allow_text`")
+    return exempt
+
+
 def signs_in_name(name: str, hospital_number: str | None = None) -> list[Sign]:
     """Returns what a header, a sheet's or file's name or a document's property shows by itself; each stops."""
-    words = " ".join(name.replace("_", " ").split())
+    words = " ".join(unified(name).replace("_", " ").split())
     may_show = re.search(r"@|[0-9][A-Za-z]{2}\b|[0-9],? [A-Z]|(?:[0-9][^0-9]*){6}", words) or hospital_number
-    values = pl.DataFrame({"value": [words], "count": [1]})
+    values = pl.DataFrame({"cell": [0], "value": [words], "count": [1]})
     signs = signs_in_column(Column("", values, is_title=True), hospital_number) if words and may_show else []
     # Ten digits inside a name may be a time; these ranges hold no time of this century.
     is_allocated = re.search(r"\b(?:[4-79][0-9]{9}|3[2-9][0-9]{8})\b", words) is not None
@@ -130,25 +168,47 @@ def date_years(values: pl.DataFrame) -> pl.DataFrame:
     return dated.lazy().with_columns(year=pl.coalesce(full, short)).drop_nulls("year").collect()
 
 
-def reads_as_births(column: Column, dates: pl.DataFrame, last_year: int) -> bool:
+def reads_as_births(n_filled: int, dates: pl.DataFrame, last_year: int) -> bool:
     """Returns whether a column is one of full dates of birth: nearly all its cells are dates of 1900 to 15 years
     before the extract's last year, on many distinct days, which are not all the first of a month or a year."""
-    if n_cells(dates) < 0.8 * column.n_filled or dates.height < MIN_BIRTHS:
+    if n_cells(dates) < 0.8 * n_filled or dates.height < MIN_BIRTHS:
         return False
     old = dates.filter(pl.col("year").is_between(1900, last_year - BIRTHS_END_BEFORE))
     is_rounded = pl.col("value").str.contains(r"^[0-9]{4}[-/.]?[0-9]{2}[-/.]?(?:01|15)\b|^(?:0?1|15)[-/. ]")
     return n_cells(old) >= 0.95 * n_cells(dates) and n_cells(old.filter(~is_rounded)) >= 0.5 * n_cells(old)
 
 
+def old_ages(birth_years: pl.DataFrame, last_year: int) -> int:
+    """Returns how many cells are years of birth of people above 90 in the extract's last year."""
+    year = pl.col("value").str.extract(r"^((?:18|19)[0-9]{2})(?:\.0)?$", 1).cast(pl.Int32)
+    return n_cells(birth_years.filter(year < last_year - OLDEST_AGE))
+
+
+def _ages(column: Column) -> Sign:
+    if "age" not in column.words:
+        return Sign(AGE, 0)
+    years = pl.col("value").str.extract(r"^([0-9]{2,3})(?:\.[0-9]+)?$", 1).cast(pl.Int32)
+    return Sign(AGE, column.n_where(years.is_between(OLDEST_AGE + 1, 130)), stops=False)
+
+
+def _constant_numbers(column: Column) -> Sign:
+    """A letter and six or seven digits in nearly every cell of a column that nobody declared."""
+    if column.is_id or column.roles:
+        return Sign(MAYBE_HOSPITAL, 0)
+    built_so = column.values.filter(pl.col("value").str.contains(r"^[A-Za-z][0-9]{6,7}$"))
+    is_pattern = built_so.height >= MIN_RECORDS and n_cells(built_so) >= 0.9 * column.n_filled
+    return Sign(MAYBE_HOSPITAL, n_cells(built_so) if is_pattern else 0, stops=False)
+
+
 def _postcodes(column: Column, text: pl.DataFrame) -> Sign:
     found = extracted(text, FULL_POSTCODE).filter(~pl.col("match").str.contains(ORDINALS))
     if column.is_id:  # a pseudonym of letters and digits may chance to look like one
-        unspaced = found.filter(~pl.col("match").str.contains(" ")).unique("value")
+        unspaced = found.filter(~pl.col("match").str.contains(" ")).unique("cell")
         if 2 * n_cells(unspaced) < column.n_filled:
             found = found.filter(pl.col("match").str.contains(" "))
     distinct = found["match"].str.to_uppercase().str.replace(" ", "").n_unique()
     needed = 2 if column.roles & PROSE_ROLES else 1
-    return Sign(POSTCODE, n_cells(found.unique("value")) if distinct >= needed else 0)
+    return Sign(POSTCODE, n_cells(found.unique("cell")) if distinct >= needed else 0)
 
 
 def _outward_postcodes(column: Column) -> Sign:
@@ -182,7 +242,7 @@ def _phones(column: Column, text: pl.DataFrame) -> Sign:
     unbroken = text.filter(pl.col("text").str.contains(UNBROKEN))
     written = text.filter(pl.col("text").str.contains(ABROAD) | broken_up.str.contains(AT_HOME))
     if 2 * n_cells(unbroken) >= column.n_filled and not column.is_title:
-        written = pl.concat([written, unbroken]).unique("value")
+        written = pl.concat([written, unbroken]).unique("cell")
     return Sign(PHONE, n_cells(written))
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -11,20 +10,20 @@ import polars as pl
 
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.cells import NUMBER, UNITS, plain_unit, read_number
-from d2tra.extract.findings import AS_READ, collect, find
+from d2tra.extract.column_rules import read_decimal_commas, refuse_other_instruments
+from d2tra.extract.dates import read_dates
+from d2tra.extract.findings import AS_READ, PLACE, collect, find
 from d2tra.extract.schemas import COLUMNS, require_columns
-from d2tra.extract.site import REQUIRED_TABLES, TABLES, Reshape, SiteMapping, Split, TableName, TableSource
+from d2tra.extract.signs import reads_as_cell
+from d2tra.extract.site import REQUIRED_TABLES, TABLES, Dates, SiteMapping, Split, TableName, TableSource
 from d2tra.logs import log
 
-ISO = "%Y-%m-%d"
-EXCEL_EPOCH = dt.date(1899, 12, 30)
-EXCEL_LAST_DAY = 2_958_465  # 9999-12-31
 V = TypeVar("V")
 
 
 @dataclass(frozen=True)
 class Harmonised:
-    """Canonical tables as text (+ source, source_row, is_duplicate), and the findings of severity fix so far.
+    """Canonical tables as text (+ source, source_row, place, is_duplicate), and the findings of severity fix so far.
 
     `as_read_<column>` is there for columns whose cells the mapping rewrites, and holds their text as read.
     """
@@ -81,7 +80,7 @@ def harmonise(site: SiteMapping) -> Harmonised:
 def harmonise_table(
     parts: list[Part], table: TableName, site: SiteMapping
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Returns the table's rows (canonical columns as text, source, source_row, is_duplicate) and its fix findings.
+    """Returns the table's rows (canonical columns as text, source, source_row, place, is_duplicate) and its fix findings.
 
     `is_duplicate` marks the later ones of rows that are equal in every canonical column as read.
     """
@@ -89,8 +88,13 @@ def harmonise_table(
     for number, part in enumerate(parts):
         part, unsplit = split_packed_cells(part, table)
         findings.append(unsplit)
-        read.append(_canonical_rows(part, table, site).with_columns(_part=pl.lit(number)))
+        read.append(
+            _canonical_rows(part, table, site).with_columns(
+                _part=pl.lit(number), place=pl.format(PLACE, pl.lit(number), "_group")
+            )
+        )
     rows = pl.concat(read, how="diagonal")
+    clinic = ["clinic"] if "clinic" in rows.columns else []
     present = [name for name in COLUMNS[table] if name in rows.columns]
     rows = rows.with_columns(is_duplicate=~pl.struct(*present, "_reading").is_first_distinct())
     rows = rows.with_columns(pl.col(_translated(parts, table, site, present)).name.prefix(AS_READ))
@@ -99,10 +103,13 @@ def harmonise_table(
         mine = rows.filter(pl.col("_part") == number)
         mine, found = _repair(mine, part, table, site)
         findings.extend(found)
-        done.append(_translate(mine, part, table, site))
+        mine, found = read_dates(_translate(mine, part, table, site), part.source.dates, table)
+        findings.extend(found)
+        done.append(mine)
     whole = pl.concat(done)
     as_read = [name for name in whole.columns if name.startswith(AS_READ)]
-    return whole.select(*present, *as_read, "source", "source_row", "is_duplicate"), collect(findings)
+    told = (*clinic, "source", "source_row", "place", "is_duplicate")
+    return whole.select(*present, *as_read, *told), collect(findings)
 
 
 def split_packed_cells(part: Part, table: TableName) -> tuple[Part, pl.DataFrame]:
@@ -145,16 +152,18 @@ def _canonical_rows(part: Part, table: TableName, site: SiteMapping) -> pl.DataF
     frames = []
     for number, group in enumerate(_groups(part, table, site)):
         require_columns([*group.columns, *group.constants], table, required, f"{part.label} ({site.path})")
+        refuse_other_instruments(group.columns, part.label, site)
         rows = part.cells.select(
             "source_row",
             **{ours: pl.col(theirs) for ours, theirs in group.columns.items()},
             **{ours: pl.lit(value) for ours, value in group.constants.items()},
+            **({"clinic": pl.col(part.source.clinic)} if part.source.clinic else {}),
             _reshaped=pl.lit(list(group.reshaped), dtype=pl.List(pl.String)),
         )
         frames.append(rows.filter(_is_filled(group.reshaped)).with_columns(_group=pl.lit(number)))
-    reading = part.source.model_dump_json(include={"dates", "units", "values", "missing"})
+    reading = part.source.model_dump_json(include={"dates", "units", "values", "missing", "decimal"})
     rows = pl.concat(frames, how="diagonal").sort("source_row", "_group", maintain_order=True)
-    return rows.with_columns(source=pl.lit(part.label), _reading=pl.lit(reading)).drop("_group")
+    return rows.with_columns(source=pl.lit(part.label), _reading=pl.lit(reading))
 
 
 def _is_filled(reshaped: Iterable[str]) -> pl.Expr:
@@ -171,10 +180,12 @@ def _groups(part: Part, table: TableName, site: SiteMapping) -> list[Group]:
     groups = [
         (_turned(columns, part, table, site, "wide_to_long"), constants)
         for reshape in source.wide_to_long
-        for columns, constants in _numbered(reshape)
+        for columns, constants in reshape.groups()
     ]
     targets = {*base, *source.constants, *(ours for columns, more in groups for ours in (*columns, *more))}
-    used = {*base.values(), *(theirs for columns, _ in groups for theirs in columns.values())}
+    if source.clinic:
+        _need(source.clinic, part, table, "clinic")
+    used = {*base.values(), source.clinic, *(theirs for columns, _ in groups for theirs in columns.values())}
     passed_over = {*source.ignore, *site.ignore.get(table, []), *_known_elsewhere(source, table, site)}
     for name in part.cells.columns:
         if name == "source_row" or name in used:
@@ -182,6 +193,11 @@ def _groups(part: Part, table: TableName, site: SiteMapping) -> list[Group]:
         if name in COLUMNS[table] and name not in targets:
             base[name] = name
         elif name not in passed_over:
+            if reads_as_cell(name, part.cells[name]):
+                raise StudyError(
+                    f"{part.label}: the header of column {part.cells.columns.index(name) + 1} reads as one of its cells. "
+                    "Is the row of headers missing? Add it, or say `header_row:` in the mapping."
+                )
             known = [*COLUMNS[table], *source.columns]
             why = "is also filled by the mapping." if name in targets else f"is unknown{nearest(name, known)}"
             raise StudyError(
@@ -201,15 +217,6 @@ def _groups(part: Part, table: TableName, site: SiteMapping) -> list[Group]:
         Group({**base, **columns}, {**source.constants, **constants}, tuple(columns))
         for columns, constants in groups
     ]
-
-
-def _numbered(reshape: Reshape) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
-    first, last = reshape.numbers or (0, 0)
-    for n in range(first, last + 1):
-        yield (
-            {theirs.replace("{n}", str(n)): ours for theirs, ours in reshape.columns.items()},
-            {ours: value.replace("{n}", str(n)) for ours, value in reshape.constants.items()},
-        )
 
 
 def _turned(
@@ -248,10 +255,8 @@ def _known_elsewhere(source: TableSource, table: TableName, site: SiteMapping) -
         for twin in others:
             if other != table and (twin.file, twin.sheet) == (source.file, source.sheet):
                 packed = (twin.split.names, twin.split.values, twin.split.units or "") if twin.split else ()
-                reshaped = (
-                    name for r in twin.wide_to_long for columns, _ in _numbered(r) for name in columns
-                )
-                known.update(COLUMNS[other], twin.columns, twin.ignore, packed, reshaped)
+                reshaped = (name for r in twin.wide_to_long for columns, _ in r.groups() for name in columns)
+                known.update(COLUMNS[other], twin.columns, twin.ignore, packed, reshaped, [twin.clinic or ""])
     return known
 
 
@@ -274,6 +279,8 @@ def _repair(
         )
         findings.append(find(rows, table, name, "declared_missing", is_sentinel & fresh))
         rows = rows.with_columns(pl.when(~is_sentinel.fill_null(False)).then(pl.col(name)).alias(name))
+    rows, found = read_decimal_commas(rows, part.source, table)
+    findings.extend(found)
     for name, (number, has_unit) in _own_units(part, table, site, present).items():
         findings.append(find(rows, table, name, "own_unit", has_unit & fresh))
         rows = rows.with_columns(pl.when(has_unit).then(number).otherwise(pl.col(name)).alias(name))
@@ -306,13 +313,13 @@ def _translated(parts: list[Part], table: TableName, site: SiteMapping, present:
     for part in parts:
         names.update(_by_column(part.source.values, part, table, site, "values", present))
         names.update(_by_column(part.source.units, part, table, site, "units", present))
-        if part.source.dates.format != ISO:
+        if part.source.dates != Dates():
             names.update(name for name in present if COLUMNS[table][name].kind in ("date", "month"))
     return sorted(names)
 
 
 def _translate(rows: pl.DataFrame, part: Part, table: TableName, site: SiteMapping) -> pl.DataFrame:
-    """Words through `values`, numbers into the canonical unit, dates into ISO text; what does not fit is left as it is."""
+    """Words through `values`, numbers into the canonical unit; what does not fit is left as it is."""
     source, present = part.source, rows.columns
     for name, words in _by_column(source.values, part, table, site, "values", present).items():
         _check_targets(words, table, name, site)
@@ -327,21 +334,7 @@ def _translate(rows: pl.DataFrame, part: Part, table: TableName, site: SiteMappi
         if factor != 1:
             converted = (read_number(pl.col(name)) * factor).cast(pl.String)
             rows = rows.with_columns(pl.coalesce(converted, name).alias(name))
-    if source.dates.format != ISO:
-        for column in COLUMNS[table].values():
-            if column.name in rows.columns and column.kind in ("date", "month"):
-                written = ISO if column.kind == "date" else "%Y-%m"
-                iso = _read_declared_date(pl.col(column.name), source.dates.format).dt.strftime(written)
-                rows = rows.with_columns(pl.coalesce(iso, column.name).alias(column.name))
     return rows
-
-
-def _read_declared_date(text: pl.Expr, written: str) -> pl.Expr:
-    if written != "excel":
-        return text.str.to_date(written, strict=False)
-    day = read_number(text)
-    day = pl.when(day.is_between(1, EXCEL_LAST_DAY)).then(day).floor().cast(pl.Int64)
-    return pl.lit(EXCEL_EPOCH) + pl.duration(days=day)
 
 
 def _factor(name: str, declared: dict[str, str], table: TableName, site: SiteMapping) -> float:
@@ -377,7 +370,7 @@ def _by_column(
     """Returns the section by canonical column; its keys may be canonical or source columns. StudyError otherwise."""
     ours_of = dict(part.source.columns)
     for reshape in part.source.wide_to_long:
-        for columns, _ in _numbered(reshape):
+        for columns, _ in reshape.groups():
             ours_of |= columns
     found: dict[str, V] = {}
     for name, content in section.items():

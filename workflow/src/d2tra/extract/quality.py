@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from d2tra.config import setting
+from d2tra.extract.contradictions import contradictions
 from d2tra.extract.schemas import COLUMNS
 from d2tra.extract.site import TABLES, SiteMapping
 
@@ -41,11 +42,12 @@ def check_quality(
     overlaps: pl.DataFrame,
     unstopped: pl.DataFrame,
     rescore: Rescore,
+    units: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Returns the findings: table, column, check, severity (note, warning), n (rows, or cells), message; no patient ids.
 
     `valid`: the valid tables · `scores`: of `score_visits` · `overlaps`: of `overlapping_courses` · `unstopped`: of
-    `stop_reasons_without_stop` · `rescore`: `score_visits` itself. Checks and their limits: `config/quality.yaml`.
+    `stop_reasons_without_stop` · `rescore`: `score_visits` itself · `units`: of `judge_units`. Checks and their limits: `config/quality.yaml`.
     Order: the tables in canonical order; within a table the order of the checks.
     """
     settings = setting("quality")
@@ -58,6 +60,8 @@ def check_quality(
         *_units(valid["visits"], valid.get("labs"), checks, site),
         *_borrowed(scores),
         *_criterion_3(valid["visits"]),
+        *(Finding(*found) for found in contradictions(valid, checks)),
+        *_not_judged(units),
     ]
     if "treatments" in valid:
         found += _treatments(valid, overlaps, unstopped, checks, settings["licensed_from"])
@@ -205,6 +209,19 @@ def _units(
         if len(marks) >= rule["values_at_least"] and marks.max() <= rule["highest_up_to"]:
             message = f"no value is above {marks.max():g} mm: is it in cm? Declare its unit in {site.path}."
             yield Finding("visits", name, "global_looks_like_cm", len(marks), message)
+
+
+def _not_judged(units: pl.DataFrame | None) -> Iterator[Finding]:
+    """Groups of too few values for the unit sentinel: nobody has looked at their unit, and that is said."""
+    if units is None:
+        return
+    small = units.filter(verdict="not judged")
+    for (table, column, by), groups in small.group_by("table", "column", "by", maintain_order=True):
+        message = (
+            f"the unit of {groups['n'].sum()} values in {groups.height} groups by {by} was not judged by itself: "
+            "too few of them in a group."
+        )
+        yield Finding(str(table), str(column), "unit_not_judged", int(groups["n"].sum()), message)
 
 
 def _borrowed(scores: pl.DataFrame) -> Iterator[Finding]:

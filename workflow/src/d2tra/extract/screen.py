@@ -12,14 +12,21 @@ import polars as pl
 from d2tra.errors import StudyError
 from d2tra.extract import health_numbers as numbers
 from d2tra.extract import identifiers as kinds
-from d2tra.extract.identifiers import date_years, reads_as_births, signs_in_column, signs_in_name
+from d2tra.extract.document_parts import (
+    comment_authors,
+    document_properties,
+    embedded_files,
+    hidden_texts,
+)
+from d2tra.extract.identifiers import signs_in_column, signs_in_name
 from d2tra.extract.schemas import COLUMNS
-from d2tra.extract.signs import Column, Sign
+from d2tra.extract.screened_columns import Decision, ScreenedColumn, find_old_dates
+from d2tra.extract.signs import Column, Sign, reads_as_cell, unified_cells
 from d2tra.extract.site import SiteMapping
-from d2tra.extract.sources import WORKBOOKS, all_cells, document_properties, source_label
+from d2tra.extract.sources import ABOVE, WORKBOOKS, cell_batches, source_label
 from d2tra.extract.workbooks import sheet_names
 
-AUTHOR = "author's name"
+AUTHOR, EMBEDDED = "author's name", "embedded file"
 BY_SOURCE = "Remove the column from the file, or clear those cells in the source system, and run again."
 ADVICE = {
     numbers.NHS: "Replace it by a pseudonym before extraction (column patient_id) and remove it everywhere else.",
@@ -31,7 +38,10 @@ ADVICE = {
     kinds.FREE_TEXT: "Remove the column; one that somebody has read and found clean goes under `allow_text` in the mapping.",
     kinds.HOSPITAL: "Replace it by a pseudonym; a column that holds pseudonyms goes under `id_columns` in the mapping.",
     kinds.PHONE: "Remove the column; one that holds study numbers goes under `id_columns` in the mapping.",
-    AUTHOR: "Clear the document's properties before it leaves the department.",
+    AUTHOR: "Clear the document's properties and comments before it leaves the department.",
+    kinds.AGE: "Put everybody above 90 into one band.",
+    kinds.MAYBE_HOSPITAL: "Every cell is a letter and six or seven digits. Look at them; pseudonyms go under `id_columns`.",
+    EMBEDDED: "Pictures and documents inside a workbook cannot be screened. Remove them, or look at them yourself.",
 }
 ADVICE |= dict.fromkeys((numbers.CHI, numbers.HEALTH_AND_CARE), ADVICE[numbers.NHS])
 IN_A_NAME = "Rename it, and run again."
@@ -47,10 +57,11 @@ STOPPING_PROPERTIES = {
 LISTS_OF_SHEETS = {"TitlesOfParts", "HeadingPairs"}  # the sheets' names once more
 AUTHORS = {"creator", "lastModifiedBy", "Manager"}
 PROGRAMS = ("d2tra", "openpyxl", "xlsxwriter", "microsoft", "libreoffice", "python")
-CANONICAL_DATES = {
+CANONICAL_DATES = frozenset(
     column.name for table in COLUMNS.values() for column in table.values() if column.kind == "date"
-}
-FOR_TYPICAL_YEAR = 0.99  # the extract's last year, some mistyped ones left out
+)
+LOOKED_AT = 1000  # cells that a header is compared with
+Found = tuple[str, str, Sign, str]  # file, place in it, sign, advice
 
 
 @dataclass(frozen=True)
@@ -66,11 +77,12 @@ class Finding:
 
 @dataclass(frozen=True)
 class Screening:
-    """What the screen found: `hits` stop the run, `warnings` do not."""
+    """What the screen found: `hits` stop the run, `warnings` do not; `columns`: what was decided on every column."""
 
     site: str
     hits: tuple[Finding, ...] = ()
     warnings: tuple[Finding, ...] = ()
+    columns: tuple[Decision, ...] = ()
 
     def stop_message(self) -> str:
         """Returns every hit in words: file, column, count, kind and how to remove it; "" if there is none."""
@@ -87,8 +99,12 @@ class Screening:
         )
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the warnings as plain values for screen.json; a screening with hits is never written."""
-        return {"site": self.site, "warnings": [asdict(warning) for warning in self.warnings]}
+        """Returns warnings and decisions as plain values for screen.json; a screening with hits is never written."""
+        return {
+            "site": self.site,
+            "warnings": [asdict(warning) for warning in self.warnings],
+            "columns": [column.as_dict() for column in self.columns],
+        }
 
 
 @dataclass(frozen=True)
@@ -100,15 +116,17 @@ class _Declared:
     ids: set[str]
     pseudonyms: set[str]
 
-
-@dataclass
-class _Dates:
-    """A column of dates, to be judged when the extract's last year is known."""
-
-    place: tuple[str, str]
-    column: Column
-    years: pl.DataFrame
-    is_exempt: bool
+    def column(self, label: str, header: str, is_title: bool) -> Column:
+        """Returns a column of which nothing was read yet."""
+        return Column(
+            header=header,
+            values=pl.DataFrame(schema={"cell": pl.UInt32, "value": pl.String, "count": pl.UInt32}),
+            roles=frozenset(self.roles.get(label, {}).get(header, ())),
+            is_id=header in self.ids,
+            is_pseudonym=header in self.pseudonyms,
+            may_hold_text=header in self.may_hold_text.get(label, ()),
+            is_title=is_title,
+        )
 
 
 def screen_extract(site: SiteMapping) -> Screening:
@@ -116,48 +134,60 @@ def screen_extract(site: SiteMapping) -> Screening:
 
     StudyError where a file cannot be read, or `hospital_number` is no regular expression.
     """
-    _check_pattern(site)
     declared = _declared(site)
-    found: list[tuple[str, str, Sign, str]] = []
-    dated: list[_Dates] = []
+    found: list[Found] = []
+    fetched = {
+        site.file_path(source): source_label(site.file_path(source), source)
+        for sources in site.sources().values()
+        for source in sources
+        if source.table or source.query
+    }
+    columns: list[ScreenedColumn] = []
     for number, path in enumerate(site.files(), start=1):
         in_name = signs_in_name(path.stem, site.hospital_number)
-        shown = f"file {number}" if in_name else path.name
+        shown = f"file {number}" if in_name else fetched.get(path, path.name)
         found += [(shown, "name of the file", sign, IN_A_NAME) for sign in in_name]
         try:
-            frames = all_cells(path, site)
+            sheets, found_in_names = _sheets_shown(path, shown, site.hospital_number)
+            found += found_in_names
+            in_file, found_in_headers = _columns_of(path, shown, sheets, declared, site)
+            columns += in_file
+            found += found_in_headers
             found += _in_properties(path, shown)
+            found += _beside_the_cells(path, shown, site.hospital_number)
         except StudyError as problem:
             if not in_name:
                 raise
             raise StudyError(str(problem).replace(str(path), shown).replace(path.name, shown)) from None
-        sheets, found_in_names = _sheets_shown(path, shown, site.hospital_number)
-        found += found_in_names
-        for label, cells in frames.items():
-            sheet, _, _ = label.partition(", above the header")
-            place = sheets.get(sheet, shown) + (", above the header" if label != sheet else "")
-            found += _in_frame(cells, label, place, declared, site.hospital_number, dated)
-    found += _old_dates(dated, site)
+    find_old_dates(columns, CANONICAL_DATES, site.data_cut_date.year if site.data_cut_date else None)
+    for column in columns:
+        column.finish()
+        found += [
+            (column.file, column.shown, sign, ADVICE.get(sign.kind, BY_SOURCE))
+            for sign in column.signs.values()
+        ]
     findings = [
         (sign.stops, Finding(file, place, sign.kind, sign.cells, how)) for file, place, sign, how in found
     ]
     hits, warnings = (tuple(f for stops, f in findings if stops is wanted) for wanted in (True, False))
-    return Screening(site.name, hits, warnings)
+    return Screening(site.name, hits, warnings, tuple(column.decision() for column in columns))
+
+
+def raw_files(site: SiteMapping) -> list[Path]:
+    """Returns the site's raw files; StudyError where the name of one is an identifier: Snakemake says names on screen."""
+    found = [
+        Finding(f"file {number}", "name of the file", sign.kind, 1, IN_A_NAME)
+        for number, path in enumerate(site.files(), start=1)
+        for sign in signs_in_name(path.stem, site.hospital_number)
+    ]
+    raise_if_identifiers(Screening(site.name, hits=tuple(found)))
+    return site.files()
 
 
 def raise_if_identifiers(screening: Screening) -> None:
     """Raises StudyError with the message of the screening if anything in it stops the run."""
     if screening.hits:
         raise StudyError(screening.stop_message())
-
-
-def _check_pattern(site: SiteMapping) -> None:
-    try:
-        pl.Series([""]).str.contains(site.hospital_number or "")
-    except pl.exceptions.PolarsError:
-        raise StudyError(
-            f"{site.path}: key 'hospital_number': {site.hospital_number!r} is no regular expression (without look-around)."
-        ) from None
 
 
 def _declared(site: SiteMapping) -> _Declared:
@@ -172,11 +202,8 @@ def _declared(site: SiteMapping) -> _Declared:
             label = source_label(path, source)
             mapped = dict(source.columns)
             for reshape in source.wide_to_long:
-                first, last = reshape.numbers or (1, 1)
-                for n in range(first, last + 1):
-                    mapped |= {
-                        theirs.replace("{n}", str(n)): ours for theirs, ours in reshape.columns.items()
-                    }
+                for reshaped, _ in reshape.groups():
+                    mapped |= reshaped
             for theirs, ours in [*zip(COLUMNS[table], COLUMNS[table], strict=True), *mapped.items()]:
                 roles[label][theirs].add(ours)
             may_hold_text[label] |= {*source.allow_text, *site.allow_text}
@@ -184,68 +211,33 @@ def _declared(site: SiteMapping) -> _Declared:
     return _Declared(roles, may_hold_text, ids, set(site.id_columns))
 
 
-def _in_frame(
-    cells: pl.DataFrame,
-    label: str,
-    place: str,
-    declared: _Declared,
-    hospital_number: str | None,
-    dated: list[_Dates],
-) -> list[tuple[str, str, Sign, str]]:
-    """The findings of one sheet's headers and columns; its columns of dates are put aside into `dated`."""
-    found = []
-    is_title = "above the header" in place
-    for number, header in enumerate(cells.columns, start=1):
-        in_header = [] if is_title else signs_in_name(header, hospital_number)
-        found += [(place, f"header of column {number}", sign, IN_A_NAME) for sign in in_header]
-        shown = f"column {number}" if in_header or is_title else f"column {header!r}"
-        column = Column(
-            header=header,
-            values=cells[header].drop_nulls().rename("value").value_counts(name="count"),
-            roles=frozenset(declared.roles.get(label, {}).get(header, ())),
-            is_id=header in declared.ids,
-            is_pseudonym=header in declared.pseudonyms,
-            may_hold_text=header in declared.may_hold_text.get(label, ()),
-            is_title=is_title,
-        )
-        signs = signs_in_column(column, hospital_number)
-        found += [(place, shown, sign, ADVICE.get(sign.kind, BY_SOURCE)) for sign in signs]
-        years = date_years(column.values)
-        if years.height and not is_title:
-            is_told = any(sign.kind in (kinds.BIRTH, kinds.DEATH) for sign in signs)
-            is_exempt = is_told or bool(column.roles & CANONICAL_DATES)
-            dated.append(_Dates((place, shown), column, years, is_exempt))
-    return found
+def _columns_of(
+    path: Path, shown: str, sheets: dict[str, str], declared: _Declared, site: SiteMapping
+) -> tuple[list[ScreenedColumn], list[Found]]:
+    """The columns of a file, read through batch by batch, and what was found in their headers."""
+    columns: dict[tuple[str, str], ScreenedColumn] = {}
+    found: list[Found] = []
+    for label, cells in cell_batches(path, site):
+        sheet, is_title, _ = label.partition(ABOVE)
+        place = sheets.get(sheet, shown) + is_title
+        for number, header in enumerate(cells.columns, start=1):
+            if (label, header) not in columns:
+                in_header = [] if is_title else signs_in_name(header, site.hospital_number)
+                found += [(place, f"header of column {number}", sign, IN_A_NAME) for sign in in_header]
+                is_hidden = in_header or is_title or reads_as_cell(header, cells[header].head(LOOKED_AT))
+                columns[label, header] = ScreenedColumn(
+                    place,
+                    f"column {number}" if is_hidden else f"column {header!r}",
+                    declared.column(label, header, bool(is_title)),
+                    site.hospital_number,
+                )
+            columns[label, header].add(cells[header])
+    for column in columns.values():
+        column.judge()
+    return list(columns.values()), found
 
 
-def _old_dates(dated: list[_Dates], site: SiteMapping) -> list[tuple[str, str, Sign, str]]:
-    """Columns whose dates read as births, by the extract's cut or else by the last year its other dates reach."""
-    found = []
-    for each in dated:
-        if each.is_exempt:
-            continue
-        years = [other.years for other in dated if other is not each]
-        if site.data_cut_date:
-            last_year = site.data_cut_date.year
-        elif years:
-            cells = (
-                pl.concat(years)
-                .sort("year")
-                .with_columns(share=pl.col("count").cum_sum() / pl.col("count").sum())
-            )
-            last_year = cells.filter(pl.col("share") >= FOR_TYPICAL_YEAR)["year"][0]
-        else:
-            continue
-        if reads_as_births(each.column, each.years, last_year):
-            found.append(
-                (*each.place, Sign(kinds.BIRTH, int(each.years["count"].sum())), ADVICE[kinds.BIRTH])
-            )
-    return found
-
-
-def _sheets_shown(
-    path: Path, shown: str, hospital_number: str | None
-) -> tuple[dict[str, str], list[tuple[str, str, Sign, str]]]:
+def _sheets_shown(path: Path, shown: str, hospital_number: str | None) -> tuple[dict[str, str], list[Found]]:
     """How messages call each sheet of a workbook (by its number, if its name is a finding), and those findings."""
     if path.suffix.casefold() not in WORKBOOKS:
         return {}, []
@@ -257,7 +249,7 @@ def _sheets_shown(
     return called, found
 
 
-def _in_properties(path: Path, shown: str) -> list[tuple[str, str, Sign, str]]:
+def _in_properties(path: Path, shown: str) -> list[Found]:
     found = []
     for number, (key, text) in enumerate(document_properties(path).items(), start=1):
         if key in LISTS_OF_SHEETS:
@@ -267,4 +259,19 @@ def _in_properties(path: Path, shown: str) -> list[tuple[str, str, Sign, str]]:
         found += [(shown, place, sign, IN_PROPERTIES) for sign in signs]
         if key in AUTHORS and not signs and not any(program in text.casefold() for program in PROGRAMS):
             found.append((shown, place, Sign(AUTHOR, 1, stops=False), ADVICE[AUTHOR]))
+    return found
+
+
+def _beside_the_cells(path: Path, shown: str, hospital_number: str | None) -> list[Found]:
+    """What comments, names, links and the like of a workbook show; who wrote comments and what is embedded are warnings."""
+    found: list[Found] = []
+    for called, texts in hidden_texts(path).items():
+        values = pl.DataFrame({"value": texts}).group_by("value").agg(count=pl.len())
+        column = Column("", unified_cells(values).with_row_index("cell"), is_title=True)
+        for sign in signs_in_column(column, hospital_number):
+            found.append((shown, called, sign, IN_PROPERTIES))
+    for kind, n in ((AUTHOR, len(set(comment_authors(path)))), (EMBEDDED, embedded_files(path))):
+        if n:
+            place = "comments" if kind == AUTHOR else "workbook"
+            found.append((shown, place, Sign(kind, n, stops=False), ADVICE[kind]))
     return found

@@ -2,38 +2,30 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import itertools
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple, NoReturn
-from xml.etree import ElementTree
 
 import polars as pl
 
 from d2tra.errors import StudyError, nearest
+from d2tra.extract.sheet_layouts import sheet_layouts
+from d2tra.extract.signs import LONGEST_HEADER, reads_as_cell
 from d2tra.extract.site import SiteMapping, TableSource
+from d2tra.extract.text_files import TEXT_FILES, Sheet, read_text_batches, read_text_file
 from d2tra.extract.workbooks import open_workbook, sheet_names
 
-TEXT_FILES = (".csv", ".tsv", ".txt")
+BATCH_ROWS = 250_000  # of a parquet file, read at a time
+ABOVE = ", above the header"
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
-DELIMITERS = (",", ";", "\t", "|")
-SNIFFED_ROWS = 20
-csv.field_size_limit(10_000_000)  # a free-text cell may be long; only an unclosed quote is longer
-
-
-class Sheet(NamedTuple):
-    """A sheet or file as text: the rows above the header, the header ("" where empty), and all rows below it."""
-
-    above: pl.DataFrame
-    header: list[str]
-    cells: pl.DataFrame
 
 
 def source_label(path: Path, source: TableSource) -> str:
-    """Returns how messages call a source: `labs.csv`, or `register.xlsx [Biologics]` for a sheet."""
+    """Returns how messages call a source: `labs.csv`, `register.xlsx [Biologics]` for a sheet; for what was fetched the
+    name of the database's table, or `query <number> (labs)`."""
+    if source.query:
+        return "query {1} ({0})".format(*path.stem.rsplit("_", 1))
+    if source.table:
+        return source.table
     return f"{path.name} [{source.sheet}]" if source.sheet else path.name
 
 
@@ -46,7 +38,7 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
     not in its encoding, no such sheet, rows of unequal length, two columns of one name, cells without a header.
     """
     label = source_label(path, source)
-    _, header, cells = _sheet(path, source)
+    _, header, cells = _trimmed(_sheet(path, source))
     if not any(header):
         raise StudyError(
             f"{label}: row {source.header_row} holds no header. Is it empty? Else say `header_row:` in the mapping."
@@ -58,9 +50,14 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
                 f"{label}: column {number} has cells but no header in row {source.header_row}. "
                 "Name it, or say `header_row:` in the mapping."
             )
-        if name in named:
+        if len(name) > LONGEST_HEADER:
             raise StudyError(
-                f"{label}: columns {named[name]} and {number} are both named {name!r}. Rename one of them."
+                f"{label}: the header of column {number} has {len(name):,} characters. Is a quotation mark missing?"
+            )
+        if name in named:
+            called = "alike" if reads_as_cell(name, cells[column]) else repr(name)
+            raise StudyError(
+                f"{label}: columns {named[name]} and {number} are both named {called}. Rename one of them."
             )
         if name:
             named[name] = number
@@ -73,7 +70,15 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
 
 
 def all_cells(path: Path, site: SiteMapping) -> dict[str, pl.DataFrame]:
-    """Returns everything a file holds, for the identifier screen: label → frame of text columns.
+    """Returns everything a file holds: label → frame of text columns, as `cell_batches` names them."""
+    frames: dict[str, list[pl.DataFrame]] = {}
+    for label, cells in cell_batches(path, site):
+        frames.setdefault(label, []).append(cells)
+    return {label: pl.concat(batches) for label, batches in frames.items()}
+
+
+def cell_batches(path: Path, site: SiteMapping) -> Iterator[tuple[str, pl.DataFrame]]:
+    """Yields everything a file holds, piece by piece: a label and a frame of text columns; the pieces of one label in a row.
 
     A workbook gives all its sheets (mapped or not, hidden or not; header in row 1 unless the mapping says otherwise),
     a file one frame. A column without a header is called `column <number>`, the second of one name `<name> [<number>]`.
@@ -90,43 +95,37 @@ def all_cells(path: Path, site: SiteMapping) -> dict[str, pl.DataFrame]:
             TableSource(file=path.name, sheet=name, header_row=header_rows.get(name, for_any))
             for name in sheets
         ]
-    frames: dict[str, pl.DataFrame] = {}
+    given: set[str] = set()
     for source in declared or [TableSource(file=path.name)]:
         label = source_label(path, source)
-        if label in frames:
+        if label in given:
             continue
-        above, header, cells = _sheet(path, source)
-        names: list[str] = []
-        for number, name in enumerate(header, start=1):
-            name = name or f"column {number}"
-            names.append(f"{name} [{number}]" if name in names else name)
-        frames[label] = cells.rename(dict(zip(cells.columns, names, strict=True)))
-        if above.height:
-            frames[f"{label}, above the header"] = above
-    return frames
+        given.add(label)
+        for above, header, cells in map(_trimmed, _pieces(path, source)):
+            names: list[str] = []
+            for number, name in enumerate(header, start=1):
+                name = name or f"column {number}"
+                names.append(f"{name} [{number}]" if name in names else name)
+            yield label, cells.rename(dict(zip(cells.columns, names, strict=True)))
+            if above.height:
+                yield f"{label}{ABOVE}", above
 
 
-def document_properties(path: Path) -> dict[str, str]:
-    """Returns the filled properties of an .xlsx or .xlsm (creator, company, keywords, own ones …); else empty."""
-    if path.suffix.casefold() not in (".xlsx", ".xlsm"):
-        return {}
-    properties: dict[str, str] = {}
-    try:
-        with zipfile.ZipFile(path) as parts:
-            for part in ("docProps/core.xml", "docProps/app.xml", "docProps/custom.xml"):
-                if part not in parts.namelist():
-                    continue
-                for entry in ElementTree.fromstring(parts.read(part)):
-                    text = " ".join(piece.strip() for piece in entry.itertext() if piece.strip())
-                    if text:
-                        properties[entry.get("name") or entry.tag.rpartition("}")[2]] = text
-    except (zipfile.BadZipFile, ElementTree.ParseError, OSError) as problem:
-        raise StudyError(f"{path.name}: the workbook is damaged; save it anew.") from problem
-    return properties
+def _pieces(path: Path, source: TableSource) -> Iterator[Sheet]:
+    """A file or sheet in pieces of bounded size, where its kind allows; every file has one at least."""
+    suffix = path.suffix.casefold()
+    if suffix in TEXT_FILES and path.is_file():
+        yield from read_text_batches(path, source)
+    elif suffix == ".parquet" and path.is_file():
+        height = _stored(path).select(pl.len()).collect().item()
+        for first in range(0, max(height, 1), BATCH_ROWS):
+            yield _parquet(path, first, BATCH_ROWS)
+    else:
+        yield _sheet(path, source)
 
 
 def _sheet(path: Path, source: TableSource) -> Sheet:
-    """One file or sheet, its cells trimmed and null where empty."""
+    """One file or sheet, whole."""
     if not path.is_file():
         siblings = [file.name for file in path.parent.glob("*") if file.is_file()]
         raise StudyError(f"{path}: no such file{nearest(path.name, siblings)}.")
@@ -136,10 +135,14 @@ def _sheet(path: Path, source: TableSource) -> Sheet:
     elif suffix in WORKBOOKS:
         sheet = _of_workbook(path, source)
     elif suffix in TEXT_FILES:
-        sheet = _delimited(path, source)
+        sheet = read_text_file(path, source)
     else:
         known = ", ".join((*TEXT_FILES, ".parquet", *WORKBOOKS))
         raise StudyError(f"{path.name}: files of this kind cannot be read; known are {known}.")
+    return sheet
+
+
+def _trimmed(sheet: Sheet) -> Sheet:
     trimmed = pl.all().str.strip_chars()
     filled = pl.when(trimmed != "").then(trimmed)
     return Sheet(sheet.above.select(filled), [n.strip() for n in sheet.header], sheet.cells.select(filled))
@@ -168,103 +171,35 @@ def _of_workbook(path: Path, source: TableSource) -> Sheet:
     grid = loaded.select(pl.all().cast(pl.String).str.replace(midnight, "$1"))
     above, rows = grid.head(source.header_row - 1), grid.slice(source.header_row - 1)
     header = [name or "" for name in rows.row(0)] if rows.height else [""] * grid.width
-    return Sheet(above, header, rows.slice(1))
+    return Sheet(above, _with_merged(header, grid, path, name, source.header_row), rows.slice(1))
 
 
-def _delimited(path: Path, source: TableSource) -> Sheet:
-    """A text file, read by polars, or row by row where polars cannot or would fill up short rows in silence."""
-    content = _in_utf8(path, source)
-    delimiter = _delimiter(path, source, content)
-    first_rows = csv.reader(_lines(content), delimiter=delimiter)
+def _with_merged(header: list[str], grid: pl.DataFrame, path: Path, sheet: str, header_row: int) -> list[str]:
+    """The header; an empty cell that is merged with one above it (a header over two rows) takes that one's text."""
+    if header_row == 1 or all(header):
+        return header
+    layout = sheet_layouts(path).get(sheet)
+    named = list(header)
+    for number, text in enumerate(header, start=1):
+        place = layout.header_cell(number, header_row) if layout and not text else None
+        if place:
+            named[number - 1] = grid.item(place[0] - 1, place[1] - 1) or ""
+    return named
+
+
+def _stored(path: Path) -> pl.LazyFrame:
+    """A parquet file, not read yet; StudyError where it is none."""
     try:
-        above = list(itertools.islice(first_rows, source.header_row - 1))
-        lines_above = first_rows.line_num
-        header = next(first_rows, [])
-    except csv.Error:
-        above, lines_above, header = [], 0, ["unreadable"]
-    titles = pl.DataFrame(
-        {f"column {i}": cells for i, cells in enumerate(itertools.zip_longest(*above), start=1)}
-    ).cast(pl.String)
-    start = sum(len(line.encode()) for line in itertools.islice(_lines(content), lines_above))
-    content = content[start:]
-    if not any(map(str.strip, header)):
-        return Sheet(titles, [], pl.DataFrame())
+        stored = pl.scan_parquet(path, glob=False)
+        stored.collect_schema()
+    except (pl.exceptions.PolarsError, OSError) as problem:
+        raise StudyError(f"{path.name}: not readable as parquet; write it anew.") from problem
+    return stored
+
+
+def _parquet(path: Path, first: int = 0, n_rows: int | None = None) -> Sheet:
     try:
-        cells = pl.read_csv(content, has_header=False, infer_schema=False, separator=delimiter)
-        whole = cells.width == len(header) and _is_even(content, cells, delimiter)
-    except pl.exceptions.PolarsError:
-        whole = False
-    if not whole:
-        cells = _rows(path, content, delimiter, source.header_row)
-    return Sheet(titles, header, cells.slice(1))
-
-
-def _is_even(content: bytes, cells: pl.DataFrame, delimiter: str) -> bool:
-    """Whether every row surely has all its cells and every quotation mark is closed.
-
-    Then the file holds exactly width − 1 delimiters per row, and those inside quoted cells. A row without any filled
-    cell leaves it open (a blank line, or a line of delimiters), hence False.
-    """
-    quotes = content.count(b'"')
-    if quotes % 2 or cells.select(pl.all_horizontal(pl.all().is_null()).any()).item():
-        return False
-    expected: int = (cells.width - 1) * cells.height
-    if quotes:
-        inside = pl.sum_horizontal(pl.all().str.count_matches(delimiter, literal=True).sum())
-        expected += cells.select(inside).item()
-    return content.count(delimiter.encode()) == expected
-
-
-def _rows(path: Path, content: bytes, delimiter: str, header_row: int) -> pl.DataFrame:
-    """The header and all rows, read one by one; StudyError naming the first row that is none of the table."""
-    rows: list[list[str]] = []
-    try:
-        rows.extend(csv.reader(_lines(content), delimiter=delimiter, strict=True))
-    except csv.Error as problem:
-        raise StudyError(
-            f"{path.name}, row {header_row + len(rows)}: a quotation mark is not closed or not doubled. Export it anew."
-        ) from problem
-    width = len(rows[0])
-    rows = [row if any(map(str.strip, row)) else [""] * width for row in rows]
-    uneven = [number for number, row in enumerate(rows) if len(row) != width]
-    if uneven:
-        raise StudyError(
-            f"{path.name}, row {header_row + uneven[0]}: {len(rows[uneven[0]])} cells where the header has {width}"
-            f" ({len(uneven)} such rows). A delimiter is missing, or stands inside a cell without quotation marks."
-        )
-    schema = {f"column_{i}": pl.String for i in range(width)}
-    return pl.DataFrame(rows, schema=schema, orient="row")
-
-
-def _lines(content: bytes) -> Iterator[str]:
-    """The lines of a text, each with its end."""
-    return (line.decode() for line in io.BytesIO(content))
-
-
-def _in_utf8(path: Path, source: TableSource) -> bytes:
-    """A text file in UTF-8 without byte-order mark and trailing blank lines; StudyError where it is no such text."""
-    content = path.read_bytes()
-    try:
-        text = content.decode(source.encoding)
-    except LookupError:
-        raise StudyError(
-            f"{path.name}: key 'encoding': {source.encoding!r} is no known encoding. Examples: utf-8, cp1252, utf-16."
-        ) from None
-    except UnicodeDecodeError as problem:
-        _undecodable(path, source, content[: problem.start].count(b"\n") + 1, content)
-    if "\0" in text:
-        _undecodable(path, source, text[: text.index("\0")].count("\n") + 1, content)
-    if "\n" not in text:
-        text = text.replace("\r", "\n")  # line ends of old Macintosh exports
-    text = text.removeprefix("\ufeff").rstrip("\r\n")
-    if not text.strip():
-        raise StudyError(f"{path.name}: the file is empty.")
-    return text.encode()
-
-
-def _parquet(path: Path) -> Sheet:
-    try:
-        stored = pl.read_parquet(path)
+        stored = _stored(path).slice(first, n_rows).collect()
     except (pl.exceptions.PolarsError, OSError) as problem:
         raise StudyError(f"{path.name}: not readable as parquet; write it anew.") from problem
     nested = [
@@ -289,38 +224,3 @@ def _as_text(name: str, kind: pl.DataType) -> pl.Expr:
     if isinstance(kind, pl.Datetime):
         return column.dt.to_string("%Y-%m-%d %H:%M:%S").str.strip_suffix(" 00:00:00")
     return column.cast(pl.String)
-
-
-def _undecodable(path: Path, source: TableSource, line: int, content: bytes) -> NoReturn:
-    if content.startswith(b"PK\x03\x04"):
-        advice = f"It is a workbook or archive, not text; name it .xlsx, not {path.suffix}."
-    elif content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        advice = "It looks like UTF-16; say `encoding: utf-16` in the mapping or save it as UTF-8."
-    elif b"\0" in content:
-        advice = "It holds NUL bytes, so it is damaged or no text file; export it anew."
-    else:
-        advice = "Save it as UTF-8, or say its encoding in the mapping (`encoding: cp1252` for older Windows files)."
-    raise StudyError(f"{path.name}, line {line}: not readable as {source.encoding} text. {advice}")
-
-
-def _delimiter(path: Path, source: TableSource, content: bytes) -> str:
-    """The declared delimiter, a tab for .tsv, or the one by which the first rows split into most cells, evenly."""
-    if source.delimiter is not None:
-        named = {"tab": "\t", "\\t": "\t"}.get(source.delimiter, source.delimiter)
-        if len(named.encode()) != 1:
-            raise StudyError(f"{path.name}: key 'delimiter' is one character, found {source.delimiter!r}.")
-        return named
-    if path.suffix.casefold() == ".tsv":
-        return "\t"
-
-    def evenness(delimiter: str) -> tuple[bool, int]:
-        rows = csv.reader(_lines(content), delimiter=delimiter)
-        last = source.header_row + SNIFFED_ROWS
-        try:
-            widths = [len(row) for row in itertools.islice(rows, source.header_row - 1, last) if row]
-        except csv.Error:
-            widths = []
-        header = widths[0] if widths else 0
-        return header > 1 and len(set(widths)) == 1, header
-
-    return max(DELIMITERS, key=evenness)

@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import polars as pl
 
+from d2tra.config import setting
 from d2tra.extract.biomarkers import known_markers, nearest_marker, read_biomarkers
 from d2tra.extract.cells import read_lab_results
 from d2tra.extract.findings import find
+from d2tra.extract.health_numbers import is_snomed_identifier
 from d2tra.extract.schemas import IMAGING_MEASURES, LAB_COLUMNS
 from d2tra.extract.site import SiteMapping
 
@@ -65,6 +67,7 @@ def empty_patient_cells(typed: pl.DataFrame, cut: dt.date | None) -> tuple[pl.Da
 
 def read_results(labs: pl.DataFrame, site: SiteMapping) -> tuple[pl.DataFrame, Findings]:
     """Adds number and is_censored, fills upper limits with the declared ones; findings for what is no result."""
+    labs, findings = _read_words(labs)
     limits = {str(test): limit for test, limit in site.upper_limits.items()}
     declared = (
         pl.col("test").replace_strict(limits, default=None, return_dtype=pl.Float64)
@@ -78,7 +81,7 @@ def read_results(labs: pl.DataFrame, site: SiteMapping) -> tuple[pl.DataFrame, F
     outside = pl.lit(False)
     for test, column in LAB_COLUMNS.items():
         outside |= (pl.col("test") == test) & ~pl.col("number").is_between(column.low, column.high)
-    findings = [
+    findings += [
         find(labs, "labs", "value", "own_unit", pl.col("has_own_unit")),
         find(labs, "labs", "value", "no_result", problem["no_result"]),
         find(labs, "labs", "unit", "no_unit", problem["no_unit"]),
@@ -88,8 +91,36 @@ def read_results(labs: pl.DataFrame, site: SiteMapping) -> tuple[pl.DataFrame, F
     return labs.drop("problem", "has_own_unit"), findings
 
 
+def _read_words(labs: pl.DataFrame) -> tuple[pl.DataFrame, Findings]:
+    """Words and titres of RF and anti-CCP as positive, negative, weak positive (`result_words` of config/quality.yaml)."""
+    stated = dict(setting("quality")["result_words"])
+    least = stated.pop("titre_positive_from")
+    words = {str(theirs): ours for ours, all_theirs in stated.items() for theirs in all_theirs}
+    titre = pl.col("value").str.extract(r"^1\s*[:/]\s*([0-9]{1,6})$").cast(pl.Int64)
+    read = pl.coalesce(
+        pl.col("value").str.to_lowercase().replace_strict(words, default=None, return_dtype=pl.String),
+        pl.when(titre >= least).then(pl.lit("positive")).when(titre < least).then(pl.lit("negative")),
+    )
+    read = pl.when(pl.col("test").is_in(["rf", "anti_ccp"])).then(read)
+    found = find(labs, "labs", "value", "result_word", read.is_not_null())
+    return labs.with_columns(value=pl.coalesce(read, "value")), [found]
+
+
+def check_codes(diagnoses: pl.DataFrame) -> Findings:
+    """Findings for SNOMED CT codes that are none: a spreadsheet has rounded them, or written 1.57E+16."""
+    snomed = pl.col("code_system") == "snomed"
+    codes = diagnoses.filter(snomed)["code"].drop_nulls().unique()
+    damaged = pl.Series([code for code in codes if not is_snomed_identifier(code)], dtype=pl.String)
+    return [
+        find(diagnoses, "diagnoses", "code", "damaged_code", snomed & pl.col("code").is_in(damaged.implode()))
+    ]
+
+
 def name_drugs(treatments: pl.DataFrame, recognise: Recogniser) -> tuple[pl.DataFrame, Findings]:
-    """Adds molecule, kind, mechanism; a finding for each drug that is not recognised, with the nearest spelling."""
+    """Adds molecule, kind, mechanism; a finding for each drug that is not recognised, with the nearest spelling.
+
+    A daily dose that only a week can hold (`weekly_drugs` of config/quality.yaml) is emptied.
+    """
     known = recognise(treatments["drug"], treatments["atc_code"])
     named = treatments.with_columns(known.select("molecule", "kind", "mechanism", "suggestion", "problem"))
     nearest = pl.concat_str(pl.lit(" Nearest known spelling: "), "suggestion", pl.lit("."))
@@ -98,7 +129,13 @@ def name_drugs(treatments: pl.DataFrame, recognise: Recogniser) -> tuple[pl.Data
              detail=nearest)
         for problem, rule in DRUG_RULES.items()
     ]  # fmt: skip
-    return named.drop("suggestion", "problem"), findings
+    most = pl.col("molecule").replace_strict(
+        setting("quality")["weekly_drugs"], default=None, return_dtype=pl.Float64
+    )
+    too_much = (pl.col("daily_dose_mg") > most).fill_null(False)
+    findings.append(find(named, "treatments", "daily_dose_mg", "weekly_drug_daily", too_much))
+    dose = pl.when(~too_much).then("daily_dose_mg").alias("daily_dose_mg")
+    return named.with_columns(dose).drop("suggestion", "problem"), findings
 
 
 def check_imaging(imaging: pl.DataFrame) -> Findings:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Any
 
 import polars as pl
 
 from d2tra.codelists import local_concept
 from d2tra.config import setting
 from d2tra.errors import StudyError
+from d2tra.extract.accounting import count_by_source, count_rows, rows_aside
 from d2tra.extract.cells import read_number
+from d2tra.extract.column_rules import damaged_ids, untranslated_words
 from d2tra.extract.findings import AS_READ, FINDINGS, collect, find
 from d2tra.extract.mapping import Harmonised
 from d2tra.extract.schemas import (
@@ -28,6 +29,7 @@ from d2tra.extract.site import REQUIRED_TABLES, TABLES, SiteMapping
 from d2tra.extract.table_rules import (
     Findings,
     Recogniser,
+    check_codes,
     check_imaging,
     empty_patient_cells,
     name_drugs,
@@ -35,6 +37,7 @@ from d2tra.extract.table_rules import (
     read_results,
     split_drugs,
 )
+from d2tra.extract.their_columns import lead_back
 from d2tra.logs import log
 
 LATER_THAN = {"patients": ("diagnosis_date", "symptom_onset_date"), "treatments": ("stop_date", "start_date")}
@@ -42,6 +45,7 @@ DERIVED = {
     "visits": ("haq_di_used",), "labs": ("number", "is_censored"), "treatments": ("molecule", "kind", "mechanism"),
     "biomarkers": ("number",),
 }  # fmt: skip
+KEPT = ("place", "clinic")  # what harmonised rows carry beside their canonical columns
 
 
 @dataclass(frozen=True)
@@ -51,16 +55,17 @@ class Validated:
     tables: dict[str, pl.DataFrame]
     quarantine: pl.DataFrame
     accounting: pl.DataFrame
+    by_source: pl.DataFrame
     data_cut_date: dt.date | None
 
 
 class SetAsideError(StudyError):
-    """The stop for too many rows set aside; `quarantine` and `accounting` hold the reasons, for the private log."""
+    """The stop for too many rows set aside; the frames hold the reasons, for the private log and the workbook."""
 
-    def __init__(self, message: str, quarantine: pl.DataFrame, accounting: pl.DataFrame) -> None:
+    def __init__(self, message: str, quarantine: pl.DataFrame, by_source: pl.DataFrame) -> None:
         super().__init__(message)
         self.quarantine = quarantine
-        self.accounting = accounting
+        self.by_source = by_source
 
 
 def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recogniser) -> Validated:
@@ -68,7 +73,8 @@ def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recog
 
     tables: canonical columns, typed and complete, what is derived from them (haq_di_used; number, is_censored;
     molecule, kind, mechanism), source_row; sorted by patient_id, date, source_row · quarantine: table, source,
-    source_row, column, rule, severity, value, message · accounting: n_read = n_valid + n_quarantined + n_duplicate.
+    source_row, column, rule, severity, value, message, their_column (null: no cell of theirs) · accounting, by_source:
+    n_read = n_valid + n_quarantined + n_duplicate, per table and per source of a table.
     `recognise` is `d2tra.treatment.recognise_drugs`. Raises StudyError for a lonely latest date without a declared
     cut, a rule of severity stop, and (SetAsideError) more than the site's percentage of a required table set aside.
     """
@@ -78,7 +84,8 @@ def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recog
         fresh["treatments"] = split_drugs(fresh["treatments"], site.drug_separators, recognise)
     text = {table: rows.with_row_index("row") for table, rows in fresh.items()}
     typed: dict[str, pl.DataFrame] = {}
-    findings: Findings = [harmonised.findings]
+    findings: Findings = [harmonised.findings, *damaged_ids(text)]
+    findings += untranslated_words(text["patients"], "patients", ["sex"])
     for table, rows in text.items():
         typed[table], found = read_table(rows, table)
         findings += found
@@ -92,10 +99,11 @@ def validate_extract(harmonised: Harmonised, site: SiteMapping, recognise: Recog
     valid = {table: _valid_rows(rows, table, every) for table, rows in typed.items()}
     valid = _with_what_the_site_says(valid, site)
     quarantine = every.sort("table", "source", "source_row", "column", "rule", "row", maintain_order=True)
-    quarantine = quarantine.select(name for name in FINDINGS if name != "row")
-    accounting = _count_rows(harmonised, text, valid, every)
-    _stop_where_too_many(accounting, quarantine, site)
-    return Validated(valid, quarantine, accounting, cut)
+    quarantine = lead_back(quarantine, site, read).select(n for n in FINDINGS if n not in ("row", "place"))
+    by_source = count_by_source(read, text, every)
+    accounting = count_rows(by_source, valid)
+    _stop_where_too_many(accounting, by_source, quarantine, site)
+    return Validated(valid, quarantine, accounting, by_source, cut)
 
 
 def _without_duplicates(rows: pl.DataFrame) -> pl.DataFrame:
@@ -118,7 +126,7 @@ def read_table(text: pl.DataFrame, table: str) -> tuple[pl.DataFrame, Findings]:
             READERS[column.kind](pl.col(column.name)).cast(column.dtype).alias(column.name)
             for column in columns
         ),
-        *(name for name in text.columns if name.startswith(AS_READ)),
+        *(name for name in text.columns if name.startswith(AS_READ) or name in KEPT),
         "source",
         "source_row",
         "row",
@@ -225,6 +233,8 @@ def _check_rows(
         typed, findings = name_drugs(typed, recognise)
     elif table == "imaging":
         findings = check_imaging(typed)
+    elif table == "diagnoses":
+        findings = check_codes(typed)
     elif table == "biomarkers":
         typed, findings = read_markers(typed, site)
     elif table == "visits":
@@ -247,12 +257,13 @@ def _check_patients(
 ) -> Findings:
     """Rows whose patient was set aside (orphan) or is nowhere (unknown_patient)."""
     everyone = text["patients"].select("row", "patient_id").drop_nulls()
-    aside = everyone.filter(pl.col("row").is_in(_rows_aside(findings, "patients").implode()))
+    aside = everyone.filter(pl.col("row").is_in(rows_aside(findings, "patients").implode()))
     set_aside, known = aside["patient_id"].unique().implode(), everyone["patient_id"].unique().implode()
     found: Findings = []
     for table in typed:
         if table != "patients":
-            rows = typed[table].select("source", "source_row", "row", readable="patient_id")
+            kept = [name for name in ("source", "source_row", "row", "place") if name in typed[table].columns]
+            rows = typed[table].select(*kept, readable="patient_id")
             rows = rows.with_columns(text[table]["patient_id"])
             patient = pl.col("patient_id")
             found.append(find(rows, table, "patient_id", "orphan", patient.is_in(set_aside)))
@@ -261,15 +272,11 @@ def _check_patients(
     return found
 
 
-def _rows_aside(findings: pl.DataFrame, table: str) -> pl.Series:
-    broken = (pl.col("table") == table) & (pl.col("severity") == "row")
-    return findings.filter(broken)["row"].drop_nulls().unique().sort()
-
-
 def _valid_rows(typed: pl.DataFrame, table: str, findings: pl.DataFrame) -> pl.DataFrame:
     """The rows that nothing set aside, in their order and columns; they pass the strict schema."""
-    valid = typed.filter(~pl.col("row").is_in(_rows_aside(findings, table).implode()))
-    valid = valid.select(*COLUMNS[table], *DERIVED.get(table, ()), "source_row")
+    valid = typed.filter(~pl.col("row").is_in(rows_aside(findings, table).implode()))
+    clinic = [name for name in valid.columns if name == "clinic"]
+    valid = valid.select(*COLUMNS[table], *DERIVED.get(table, ()), *clinic, "source_row")
     schema(table).validate(valid)
     return sorted_rows(valid, table)
 
@@ -285,42 +292,18 @@ def _with_what_the_site_says(valid: dict[str, pl.DataFrame], site: SiteMapping) 
     return {t: rows.with_columns(**told[t]).select(*last) if t in told else rows for t, rows in valid.items()}
 
 
-def _count_rows(
-    harmonised: Harmonised,
-    text: dict[str, pl.DataFrame],
-    valid: dict[str, pl.DataFrame],
-    findings: pl.DataFrame,
-) -> pl.DataFrame:
-    counts: list[dict[str, Any]] = []
-    for table in (name for name in TABLES if name in valid):
-        mine = findings.filter(pl.col("table") == table)
-        n_duplicate = int(harmonised.tables[table]["is_duplicate"].sum())
-        counts.append(
-            {
-                "table": table,
-                "n_read": text[table].height + n_duplicate,
-                "n_valid": valid[table].height,
-                "n_quarantined": len(_rows_aside(findings, table)),
-                "n_duplicate": n_duplicate,
-                "n_orphaned": mine.filter(pl.col("rule") == "orphan")["row"].n_unique(),
-                "n_cells_set_aside": mine.filter(pl.col("severity") == "cell").height,
-                "n_cells_fixed": mine.filter(pl.col("severity") == "fix").height,
-            }
-        )
-        last = counts[-1]
-        assert last["n_read"] == last["n_valid"] + last["n_quarantined"] + last["n_duplicate"], last
-    return pl.DataFrame(counts)
-
-
 def _stop_where_told(findings: pl.DataFrame, site: SiteMapping) -> None:
     stops = findings.filter(pl.col("severity") == "stop")
     if not stops.is_empty():
         raise StudyError(
-            f"{site.path}: {_reasons(stops)}. config/quality.yaml stops the run for this. Mend it."
+            f"{site.path}: {_reasons(stops)}. config/quality.yaml stops the run for this. "
+            + " ".join(stops["message"].unique(maintain_order=True))
         )
 
 
-def _stop_where_too_many(accounting: pl.DataFrame, quarantine: pl.DataFrame, site: SiteMapping) -> None:
+def _stop_where_too_many(
+    accounting: pl.DataFrame, by_source: pl.DataFrame, quarantine: pl.DataFrame, site: SiteMapping
+) -> None:
     n_own = pl.col("n_quarantined") - pl.col("n_orphaned")
     too_many = accounting.filter(
         pl.col("table").is_in(list(REQUIRED_TABLES)),
@@ -338,7 +321,7 @@ def _stop_where_too_many(accounting: pl.DataFrame, quarantine: pl.DataFrame, sit
     raise SetAsideError(
         f"{site.path}: {'; '.join(sentences)}. Mend the source or the mapping; the rows are in the private log.",
         quarantine,
-        accounting,
+        by_source,
     )
 
 
