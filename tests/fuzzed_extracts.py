@@ -80,7 +80,11 @@ def write_case(case: Case, folder: Path) -> Path:
 
 def try_case(seed: int, folder: Path) -> Outcome:
     """Returns what the chapter *extract* makes of a case: screen, harmonise, validate, as its three rules do."""
-    case = make_case(seed)
+    return try_made(make_case(seed), seed, folder)
+
+
+def try_made(case: Case, seed: int, folder: Path) -> Outcome:
+    """Returns what comes of a case that is made already."""
 
     def came_out(result: str, says: object) -> Outcome:
         return Outcome(seed, case.kind, tuple(case.done), result, str(says))

@@ -41,7 +41,7 @@ survey
 disclosure
 figures
 documents
-review centres
+review centres changes
 cli
 """
 FLOOR = {room: floor for floor, line in enumerate(ROOMS.split("\n")) for room in line.split()}

@@ -36,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_check_numbers(verbs)
     _add_verify(verbs)
     _add_shift(verbs)
+    _add_diff(verbs)
     wanted = parser.parse_args(arguments)
     try:
         print(wanted.answer(wanted))
@@ -114,6 +115,18 @@ def _add_verify(verbs: Any) -> None:
     _add_study(checked)
     checked.add_argument("--profile", help="one release profile (default: every one that has results)")
     checked.set_defaults(answer=_verify)
+
+
+def _add_diff(verbs: Any) -> None:
+    compared = verbs.add_parser(
+        "diff", help="what changed between two results folders, last quarter's and now"
+    )
+    for name in ("old", "new"):
+        compared.add_argument(name, type=Path, metavar=f"{name} results", help="a folder results/<study>")
+    compared.add_argument(
+        "--out", type=Path, help="write whose label and which estimate changed, to a folder within private/"
+    )
+    compared.set_defaults(answer=_diff)
 
 
 def _add_check_numbers(verbs: Any) -> None:
@@ -202,6 +215,12 @@ def _verify(given: argparse.Namespace) -> str:
     from d2tra.disclosure.verify import verify
 
     return verify(_study(given.study), given.profile)
+
+
+def _diff(given: argparse.Namespace) -> str:
+    from d2tra.changes.command import say_changes
+
+    return say_changes(given.old, given.new, given.out)
 
 
 def _check_numbers(given: argparse.Namespace) -> str:
