@@ -15,9 +15,9 @@ test *arguments:
 test-fast:
     uv run pytest -m "not slow"
 
-# what would run, and why
-why:
-    uv run snakemake --cores all --dry-run --reason
+# what would run, and why, in plain words
+why *targets:
+    uv run d2tra plan {{targets}}
 
 # do 95 % limits hold the truth? 1,000 simulated audits (--long: 10,000)
 coverage *arguments:

@@ -45,7 +45,7 @@ MpiDefault=none
 ReturnToService=2
 MinJobAge=300
 SchedulerParameters=sched_interval=1,sched_min_interval=0,batch_sched_delay=1
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN
+NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -74,9 +74,9 @@ def slurm_cluster(folder: Path, cores: int = 2, seconds: float = 30) -> Iterator
     folder.chmod(0o755)
     host = socket.gethostname().split(".")[0]
     controller, node = _free_ports(2)
-    said = CONFIG.format(
-        folder=folder, host=host, controller=controller, node=node, user=getpass.getuser(), cores=cores
-    )
+    megabytes = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
+    places = {"folder": folder, "host": host, "controller": controller, "node": node}
+    said = CONFIG.format(**places, user=getpass.getuser(), cores=cores, memory=megabytes)
     config = folder / "slurm.conf"
     config.write_text(said, encoding="utf-8")
     key = folder / "munge.key"

@@ -41,7 +41,7 @@ survey
 disclosure
 figures
 documents
-review centres changes
+review centres changes dry_run
 cli
 """
 FLOOR = {room: floor for floor, line in enumerate(ROOMS.split("\n")) for room in line.split()}

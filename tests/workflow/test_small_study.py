@@ -304,7 +304,10 @@ def test_an_edited_definition_judges_anew_and_scores_nothing_anew(small: Run, tm
     folder = copy_of(small, tmp_path / "copy")
     with (folder / "config" / "definitions" / "eular_2021_strict.yaml").open("a", encoding="utf-8") as handle:
         handle.write("# read again\n")
-    reruns = run_workflow(folder, project=small.project, dry=True).reasons()
+    edited = run_workflow(folder, project=small.project, dry=True)
+    reruns = edited.reasons()
+    said = in_words(read_jobs(edited.screen), read_rules(small.project / "Snakefile"))
+    assert "      why: changed: config/definitions/eular_2021_strict.yaml" in said.splitlines()
     assert "eular_2021_strict.yaml" in reruns["label_patients"]
     assert {"assemble_analysis_set", "describe", "release"} <= set(reruns)
     assert not {

@@ -36,7 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_check_numbers(verbs)
     _add_verify(verbs)
     _add_shift(verbs)
+    _add_split(verbs)
+    _add_crate(verbs)
     _add_diff(verbs)
+    _add_plan(verbs)
     wanted = parser.parse_args(arguments)
     try:
         print(wanted.answer(wanted))
@@ -129,6 +132,17 @@ def _add_diff(verbs: Any) -> None:
     compared.set_defaults(answer=_diff)
 
 
+def _add_plan(verbs: Any) -> None:
+    planned = verbs.add_parser(
+        "plan", help="what a run would compute, and why, in plain words; nothing is run"
+    )
+    planned.add_argument(
+        "targets", nargs="*", metavar="target", help="audit, figures, … (default: everything)"
+    )
+    _add_study(planned)
+    planned.set_defaults(answer=_plan)
+
+
 def _add_check_numbers(verbs: Any) -> None:
     checked = verbs.add_parser(
         "check-numbers", help="is each number of a text (an abstract, say) one of the released numbers?"
@@ -159,6 +173,22 @@ def _add_shift(verbs: Any) -> None:
     shifted.add_argument("--new-key", action="store_true", help="make the key first (once)")
     shifted.add_argument("--out", type=Path, required=True, help="a new folder for the moved extract")
     shifted.set_defaults(answer=_shift_dates)
+
+
+def _add_split(verbs: Any) -> None:
+    cut = verbs.add_parser("split", help="cut one huge extract into several sites by patient, for a cluster")
+    cut.add_argument("site", help="name or path of the site's mapping")
+    cut.add_argument("--into", type=int, required=True, metavar="N", help="number of sites to make")
+    cut.add_argument("--out", type=Path, required=True, help="a new folder for the parts")
+    cut.set_defaults(answer=_split)
+
+
+def _add_crate(verbs: Any) -> None:
+    packed = verbs.add_parser("crate", help="pack a release as a Workflow Run RO-Crate, for a repository of research")
+    _add_study(packed)
+    packed.add_argument("--profile", help="release profile, where there are several")
+    packed.add_argument("--out", type=Path, required=True, help="a .zip, or a new folder")
+    packed.set_defaults(answer=_crate)
 
 
 def _draw_review(given: argparse.Namespace) -> str:
@@ -211,6 +241,19 @@ def _shift_dates(given: argparse.Namespace) -> str:
     return shift_dates(site, read_key(given.key_file), given.out, recognise_drugs)
 
 
+def _split(given: argparse.Namespace) -> str:
+    from d2tra.extract.site import load_site
+    from d2tra.extract.split import split_site
+
+    return split_site(load_site(given.site), given.into, given.out)
+
+
+def _crate(given: argparse.Namespace) -> str:
+    from d2tra.disclosure.crate import write_crate
+
+    return write_crate(_study(given.study), given.out, given.profile)
+
+
 def _verify(given: argparse.Namespace) -> str:
     from d2tra.disclosure.verify import verify
 
@@ -221,6 +264,12 @@ def _diff(given: argparse.Namespace) -> str:
     from d2tra.changes.command import say_changes
 
     return say_changes(given.old, given.new, given.out)
+
+
+def _plan(given: argparse.Namespace) -> str:
+    from d2tra.dry_run import say_plan
+
+    return say_plan(given.targets, given.study)
 
 
 def _check_numbers(given: argparse.Namespace) -> str:

@@ -6,7 +6,6 @@ import datetime as dt
 import re
 import reprlib
 from collections.abc import Callable
-from copy import deepcopy
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
@@ -308,16 +307,15 @@ def setting_path(name: str) -> Path:
 
 
 def setting(name: str) -> dict[str, Any]:
-    """Returns what a settings file holds."""
+    """Returns what a settings file holds, read once per version of the file: to be read, never changed."""
     path = setting_path(name)
     written = path.stat() if path.is_file() else None
     version = (written.st_mtime_ns, written.st_size) if written else None
-    return deepcopy(_setting(path, Path.cwd(), version))
+    return _setting(path, Path.cwd(), version)
 
 
 @lru_cache(maxsize=64)
 def _setting(path: Path, _folder: Path, _version: tuple[int, int] | None) -> dict[str, Any]:
-    """The file is asked for a dozen times in a run; a changed one is another one."""
     settings: dict[str, Any] = load_yaml(path)
     return settings
 

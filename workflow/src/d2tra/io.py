@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from d2tra.errors import StudyError
+from d2tra.logs import count_rows
 
 PATIENTS_AT_ONCE = 100_000  # about 2 GB of visits, scores and verdicts
 
@@ -22,8 +23,8 @@ def read(path: str | Path) -> pl.DataFrame:
     """Returns a frame that this program wrote earlier (.parquet, or .csv with dates and numbers recognised)."""
     path = Path(path)
     if path.suffix == ".parquet":
-        return pl.read_parquet(path)
-    return pl.read_csv(path, try_parse_dates=True, infer_schema_length=None)
+        return _counted(pl.read_parquet(path))
+    return _counted(pl.read_csv(path, try_parse_dates=True, infer_schema_length=None))
 
 
 def read_json(path: str | Path) -> Any:
@@ -56,7 +57,7 @@ def read_each(paths: Sequence[str | Path]) -> dict[str, pl.DataFrame]:
 
 def read_folder(folder: str | Path) -> dict[str, pl.DataFrame]:
     """Returns every .parquet of a folder by its stem, sorted; a table that the site does not have is no key."""
-    return {path.stem: pl.read_parquet(path) for path in sorted(Path(folder).glob("*.parquet"))}
+    return {path.stem: read(path) for path in sorted(Path(folder).glob("*.parquet"))}
 
 
 def files_of(folder: str | Path) -> dict[str, Path]:
@@ -78,7 +79,7 @@ def read_spans(
 
     firsts = ids(files["patients"]).gather_every(patients_at_once)
     if len(firsts) <= 1:
-        yield {name: pl.read_parquet(path) for name, path in files.items()}
+        yield {name: read(path) for name, path in files.items()}
         return
     starts = {}
     for name, path in files.items():
@@ -87,7 +88,7 @@ def read_spans(
     for number in range(len(firsts)):
         spans = {name: rows[number : number + 2] for name, rows in starts.items()}
         yield {
-            name: pl.scan_parquet(files[name]).slice(start, end - start).collect()
+            name: _counted(pl.scan_parquet(files[name]).slice(start, end - start).collect())
             for name, (start, end) in spans.items()
         }
 
@@ -106,6 +107,7 @@ def write(frame: pl.DataFrame, path: str | Path) -> None:
         _whole(path, lambda new: frame.write_csv(new))
     else:
         raise ValueError(f"no writer for {path.name}: .parquet or .csv")
+    count_rows("written", frame.height)
 
 
 def write_each(contents: Mapping[str, Any], paths: Sequence[str | Path]) -> None:
@@ -186,6 +188,11 @@ def make_private(folder: str | Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
     return folder
+
+
+def _counted(frame: pl.DataFrame) -> pl.DataFrame:
+    count_rows("read", frame.height)
+    return frame
 
 
 def _join_parts(folder: Path, new: Path) -> None:

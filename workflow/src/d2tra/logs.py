@@ -1,21 +1,31 @@
-"""One log per job; a clean paragraph on screen when a job fails, the traceback in the private log only."""
+"""One log per job, how much it did at its end; a clean paragraph on screen when a job fails, the traceback in the log only."""
 
 from __future__ import annotations
 
+import atexit
 import logging
 import sys
+import time
 import traceback
+from collections import Counter
 from pathlib import Path
 from types import TracebackType
 
 from d2tra.errors import StudyError
 
 log = logging.getLogger("d2tra")
+_rows: Counter[str] = Counter()
+
+
+def count_rows(done: str, n_rows: int) -> None:
+    """Adds to what the job's log says at its end; `done`: read or written."""
+    _rows[done] += n_rows
 
 
 def start(path: str | Path) -> logging.Logger:
     """Opens the job's log and makes an uncaught error one short paragraph on screen; returns the logger.
 
+    When the job ends, however it ends, the last line says how many rows it read and wrote, and how fast.
     The log lies under private/: it may hold patient values. The screen shows the message of a `StudyError`,
     and for any other error its kind and where the traceback is.
     """
@@ -39,4 +49,20 @@ def start(path: str | Path) -> logging.Logger:
         print(f"\n{message}\n(log: {path.as_posix()})\n", file=sys.stderr)
 
     sys.excepthook = say_plainly
+    _rows.clear()
+    atexit.unregister(_say_work)
+    atexit.register(_say_work, time.perf_counter())
     return log
+
+
+def _say_work(started: float) -> None:
+    """A stage that reads no frame (it screens a file's bytes, say) is told by what it wrote."""
+    seconds = time.perf_counter() - started
+    done = "read" if _rows["read"] else "written"
+    rate = f"{_rows[done] / max(seconds, 0.001):,.0f} {done} a second"
+    log.info(
+        "%s rows read, %s written in %.1f s (%s)",
+        *(f"{_rows[w]:,}" for w in ("read", "written")),
+        seconds,
+        rate,
+    )

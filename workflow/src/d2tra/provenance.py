@@ -6,6 +6,8 @@ import hashlib
 import json
 import platform
 import re
+import subprocess
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import version
@@ -20,6 +22,7 @@ FROZEN = "frozen_protocol"
 MANIFEST, APPROVAL = "manifest.json", "APPROVED.yaml"
 UNSEALED = {MANIFEST, APPROVAL, ".snakemake_timestamp"}
 PACKAGE = Path(__file__).parent
+CODE = ("Snakefile", "workflow", "pyproject.toml", "uv.lock")
 # A pattern, as parsing every module as Python would take a second of every command, also where nothing is to be done.
 IMPORT = re.compile(
     r"^\s*(?:from (d2tra[\w.]*) import (\([^)]*\)|[^\n]+)|import (d2tra[\w.]*))", re.MULTILINE
@@ -121,16 +124,46 @@ def manifest(
 
     `files`: every file below `folder` with its sha256 (the manifest and a person's sign-off left out; so are the
     sub-folders `apart`, which have a manifest of their own); `protocol`: as `protocol` returns it; `raw_sha256`: of
-    every raw input; `software`: versions of the packages that make numbers.
+    every raw input; `software`: versions of the packages that make numbers; `git`: as `git_state` returns it.
     """
     return {
         "study": study,
         "files": hashes_in(folder, apart),
         "protocol_sha256": protocol["protocol_sha256"],
         "protocol": protocol["files"],
-        "raw_sha256": {Path(path).name: seal_of(path) for path in sorted(raw)},
+        "raw_sha256": {name: seal_of(path) for path, name in _told_apart(raw).items()},
         "software": software(),
+        "git": git_state(),
     }
+
+
+def _told_apart(paths: Iterable[str]) -> dict[str, str]:
+    """Path → its name; with its folder's where two have the same name (the sites of a split extract)."""
+    several = Counter(Path(path).name for path in set(paths))
+    return {
+        path: Path(path).name if several[Path(path).name] == 1 else "/".join(Path(path).parts[-2:])
+        for path in sorted(paths)
+    }
+
+
+def git_state(project: Path = PROJECT) -> dict[str, str | bool] | None:
+    """Returns `commit`, and `code_changed`: whether the workflow or the lock differs from it, or files were added there.
+
+    Null where the project is no repository of its own, or there is no git. Settings and mappings are the protocol's affair.
+    """
+    try:
+        top, commit = _git(project, "rev-parse", "--show-toplevel", "HEAD").splitlines()
+        changed = _git(project, "status", "--porcelain", "--", *CODE)
+    except (OSError, subprocess.CalledProcessError, ValueError):
+        return None
+    if Path(top).resolve() != project.resolve():
+        return None
+    return {"commit": commit, "code_changed": bool(changed)}
+
+
+def _git(project: Path, *asked: str) -> str:
+    done = subprocess.run(["git", "-C", str(project), *asked], capture_output=True, text=True, check=True)
+    return done.stdout.strip()
 
 
 def hashes_in(folder: Path, apart: Iterable[str] = ()) -> dict[str, str]:

@@ -32,7 +32,9 @@ def say_changes(old_folder: str | Path, new_folder: str | Path, out: Path | None
     `explain_changes`) and estimates_changed.csv (a row per estimate, see `pair_estimates`), for their owner to read only.
     StudyError where a folder is no results folder, or `out` is not private.
     """
-    if out is not None and PLACE not in out.resolve().parts:
+    if (
+        out is not None and PLACE not in out.resolve().parts[2:]
+    ):  # below the root: on a Mac /tmp is /private/tmp
         raise StudyError(
             f"{out.as_posix()} is not within a folder called {PLACE}: what would be written there holds patients' ids. "
             f"Give --out {(Path(new_folder) / PLACE / 'changes').as_posix()}, say."
@@ -97,8 +99,10 @@ def _write(old: ResultsFolder, new: ResultsFolder, pairs: pl.DataFrame, out: Pat
     for name, frame in frames.items():
         io.write(neutralised(frame), out / name)
         (out / name).chmod(0o600)
-    counts = ", ".join(f"{name} ({frame.height:,} rows)" for name, frame in sorted(frames.items()))
-    return f"Written to {out.as_posix()}: {counts}. The first names patients: it never leaves the department."
+    counts = ", ".join(f"{name} (rows: {frame.height:,})" for name, frame in sorted(frames.items()))
+    return (
+        f"Written to {out.as_posix()}: {counts}. One names patients: the folder never leaves the department."
+    )
 
 
 def _of_both(old: list[str], new: list[str]) -> list[str]:

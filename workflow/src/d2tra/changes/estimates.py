@@ -68,7 +68,7 @@ def _models(results: ResultsFolder, cohort: str) -> Iterator[tuple[object, ...]]
         for row in _read(results, cohort, f"models/{model}.csv", MODEL):
             low, high = row["ci_low"], row["ci_high"]
             cell = value_cell("estimate", "", "", row["odds_ratio"], low, high, note=row["note"])
-            text = f"{format_cell(cell)}; {row['n_events']} events of {row['n']}"
+            text = f"{format_cell(cell)}; events: {row['n_events']} of {row['n']}"
             off_one = None if low is None or high is None else low > 1 or high < 1
             key = ("", f"models/{model}", row["definition"], row["term"], row["level"])
             yield *key, "odds ratio", text, off_one

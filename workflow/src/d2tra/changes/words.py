@@ -26,8 +26,8 @@ def say_origin(old: ResultsFolder, new: ResultsFolder) -> str:
                 f"The {side} results were released from another protocol than stands beside their labels: a run was broken "
                 "off or never finished. Finish it before you rely on this."
             )
-    lines.append(_of_files("Protocol", "its record", old.protocol, new.protocol))
-    lines.append(_of_files("Raw files", "a manifest.json", old.raw, new.raw))
+    lines.append(_of_files("Protocol", "protocol.json", old.protocol, new.protocol))
+    lines.append(_of_files("Raw files", "manifest.json", old.raw, new.raw))
     lines.append(
         "Only hashes are kept of these: what changed within a file, your version control or your archive knows."
     )
@@ -102,13 +102,9 @@ def say_estimates(pairs: pl.DataFrame) -> str:
         else "Prevalence: as it was."
     ]
     for kind, word in (("models/", "Odds ratios"), ("tables/", "Cells of tables")):
-        mine, others = (frame.filter(pl.col("source").str.starts_with(kind)) for frame in (pairs, changed))
+        mine = pairs.filter(pl.col("source").str.starts_with(kind))
         if mine.height:
-            said.append(
-                "\n".join(
-                    [f"{word}: {others.height:,} of {mine.height:,} changed.", *_by_source(mine, others)]
-                )
-            )
+            said.append(_of_kind(word, mine))
     turned = changed.filter("turned")
     lines = [
         f"  {row['cohort']}, {row['source'].removeprefix('models/')}, {row['definition']}, {row['row']} {row['level'] or ''}: "
@@ -116,7 +112,7 @@ def say_estimates(pairs: pl.DataFrame) -> str:
         for row in turned.iter_rows(named=True)
     ]
     if lines:
-        head = f"In {turned.height:,} of them the 95 % interval holds 1 on one side only:"
+        head = f"Of {turned.height:,} odds ratios the 95 % interval holds 1 in the old or in the new results only:"
         said.append("\n".join([head, *_first(lines)]))
     return "\n\n".join(said)
 
@@ -124,14 +120,14 @@ def say_estimates(pairs: pl.DataFrame) -> str:
 def _of_files(what: str, record: str, old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> str:
     if old is None or new is None:
         sides = " and ".join(side for side, files in (("old", old), ("new", new)) if files is None)
-        return f"{what}: not known of the {sides} results (no {record.split()[-1]} there)."
+        return f"{what}: not known of the {sides} results (no {record} there)."
     groups = {
         "changed": [name for name in new if name in old and old[name] != new[name]],
         "added": [name for name in new if name not in old],
         "removed": [name for name in old if name not in new],
     }
     parts = [f"{len(names)} {word} ({_listed(names)})" for word, names in groups.items() if names]
-    return f"{what}: {'; '.join(parts) or 'the same'} ({len(new)} files)."
+    return f"{what}: of {len(new)}, {'; '.join(parts) or 'none changed'}."
 
 
 def _of_software(old: Mapping[str, str] | None, new: Mapping[str, str] | None) -> str:
@@ -139,7 +135,7 @@ def _of_software(old: Mapping[str, str] | None, new: Mapping[str, str] | None) -
         return "Software: not known of both (a manifest.json stands only where something was sealed)."
     moved = [
         f"{name} {old.get(name, 'none')} → {new.get(name, 'none')}"
-        for name in sorted(old | new)
+        for name in sorted({*old, *new})
         if old.get(name) != new.get(name)
     ]
     return f"Software: {', '.join(moved) or 'the same versions'}."
@@ -158,20 +154,23 @@ def _one_sided(rows: pl.DataFrame, side: pl.Expr, word: str) -> list[str]:
     return [f"{word}: {counts}"] if counts else []
 
 
-def _by_source(mine: pl.DataFrame, others: pl.DataFrame) -> list[str]:
+def _of_kind(word: str, mine: pl.DataFrame) -> str:
+    """How many of one kind changed, by cohort and source; what only one side has is counted apart."""
+    in_both = mine.drop_nulls(["old", "new"])
+    others = in_both.filter(pl.col("old") != pl.col("new"))
+    one_sided = [
+        f", {mine[other].null_count():,} only {side}" for side, other in (("new", "old"), ("old", "new"))
+    ]
     key = ["cohort", "source"]
-    counted = (
-        others.group_by(key, maintain_order=True)
-        .len("n")
-        .join(mine.group_by(key).len("of"), on=key, maintain_order="left")
-    )
-    lines = []
+    total = in_both.group_by(key).len("of")
+    counted = others.group_by(key, maintain_order=True).len("n").join(total, on=key, maintain_order="left")
+    lines = [f"{word}: {others.height:,} of {in_both.height:,} in both changed{''.join(one_sided)}."]
     for (cohort,), rows in counted.group_by("cohort", maintain_order=True):
         named = [
             f"{source.split('/')[1]} {n:,} of {of:,}" for source, n, of in rows.drop("cohort").iter_rows()
         ]
         lines.append(f"  {cohort}: {_listed(named)}")
-    return lines
+    return "\n".join(lines)
 
 
 def _from_to(row: Mapping[str, str | None]) -> str:

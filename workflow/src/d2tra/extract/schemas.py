@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import polars as pl
@@ -212,6 +213,7 @@ def in_order(rows: pl.DataFrame, patient: str, day: str) -> pl.DataFrame:
     return rows if ordered else rows.sort(patient, day, maintain_order=True)
 
 
+@cache
 def schema(table: str) -> Any:
     """Returns the table's pandera schema for a typed frame: every column with its range, words or pattern.
 

@@ -13,6 +13,7 @@ from d2tra.extract.signs import LONGEST_HEADER, reads_as_cell
 from d2tra.extract.site import SiteMapping, TableSource
 from d2tra.extract.text_files import TEXT_FILES, Sheet, read_text_batches, read_text_file
 from d2tra.extract.workbooks import open_workbook, sheet_names
+from d2tra.logs import count_rows
 
 BATCH_ROWS = 250_000  # of a parquet file, read at a time
 ABOVE = ", above the header"
@@ -145,6 +146,7 @@ def _sheet(path: Path, source: TableSource) -> Sheet:
 def _trimmed(sheet: Sheet) -> Sheet:
     trimmed = pl.all().str.strip_chars()
     filled = pl.when(trimmed != "").then(trimmed)
+    count_rows("read", sheet.cells.height)
     return Sheet(sheet.above.select(filled), [n.strip() for n in sheet.header], sheet.cells.select(filled))
 
 
