@@ -28,6 +28,7 @@ rule all:
         manifests=manifests(),
         quality=expand("<private>/sites/{site}/quality.{kind}", site=SITES, kind=["csv", "html"]),
         workbooks=expand("<private>/sites/{site}/quarantine.xlsx", site=SITES),
+        anonymity=expand("<private>/sites/{site}/anonymity.csv", site=SITES),
         timelines=expand("<private>/sites/{site}/timelines", site=SITES),
         imputations=imputation_figures(),
 

@@ -52,3 +52,19 @@ lock:
 # make the synthetic extract again
 demo:
     uv run python -m d2tra.synthetic data/demo
+
+# what each rule needs, for the resources of a cluster's profile (--patients N: of a synthetic registry)
+rule-resources *arguments:
+    uv run python benchmarks/rule_resources.py {{arguments}}
+
+# one study through a real SLURM on this machine, and without it: the same bytes?
+slurm *arguments:
+    uv run --with snakemake-executor-plugin-slurm python benchmarks/slurm.py {{arguments}}
+
+# the bill of materials: every package of the lock with its hashes (CycloneDX 1.5)
+sbom file="sbom.cdx.json":
+    uv export --quiet --frozen --no-dev --format cyclonedx1.5 --output-file {{file}}
+
+# known vulnerabilities of the locked packages; needs the network, and fails where a package cannot be looked up
+vulnerabilities:
+    uvx pip-audit --strict --disable-pip --no-deps --requirement workflow/requirements.txt

@@ -14,10 +14,10 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "squeue", "sinfo")
+PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "sinfo")
 PLACES = ("/usr/sbin", "/usr/local/sbin", "/sbin")
 CONFIG = """\
 ClusterName=alone
@@ -43,7 +43,7 @@ JobAcctGatherType=jobacct_gather/none
 AccountingStorageType=accounting_storage/none
 MpiDefault=none
 ReturnToService=2
-MinJobAge=300
+MinJobAge=86400
 SchedulerParameters=sched_interval=1,sched_min_interval=0,batch_sched_delay=1
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
 PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
@@ -82,9 +82,17 @@ def slurm_cluster(folder: Path, cores: int = 2, seconds: float = 30) -> Iterator
     key = folder / "munge.key"
     key.write_bytes(secrets.token_bytes(128))
     key.chmod(0o600)
-    environment = {**os.environ, "SLURM_CONF": str(config)}
+    environment = {
+        **os.environ,
+        "SLURM_CONF": str(config),
+        "PATH": f"{folder}/bin:{os.environ.get('PATH', '')}",
+    }
+    _write_srun(folder / "bin" / "srun", config)
     files = [f"--{what}={folder}/munge.{end}" for what, end in (("key-file", "key"), ("socket", "socket"))]
-    files += [f"--{what}={folder}/munge.{end}" for what, end in (("pid-file", "pid"), ("log-file", "log"), ("seed-file", "seed"))]
+    files += [
+        f"--{what}={folder}/munge.{end}"
+        for what, end in (("pid-file", "pid"), ("log-file", "log"), ("seed-file", "seed"))
+    ]
     with contextlib.ExitStack() as started:
         _start(started, [str(program("munged")), "--foreground", "--force", *files], environment, folder)
         _until((folder / "munge.socket").exists, folder, seconds)
@@ -94,7 +102,23 @@ def slurm_cluster(folder: Path, cores: int = 2, seconds: float = 30) -> Iterator
         yield environment
 
 
-def _start(started: contextlib.ExitStack, command: list[str], environment: dict[str, str], folder: Path) -> None:
+def n_completed(environment: dict[str, str]) -> int:
+    """Returns how many jobs have ended without an error since the cluster was started."""
+    asked = [str(program("squeue")), "--noheader", "--states=COMPLETED", "--format=%i"]
+    done = subprocess.run(asked, env=environment, capture_output=True, text=True, check=True)
+    return len(done.stdout.split())
+
+
+def _write_srun(path: Path, config: Path) -> None:
+    """Snakemake's step within a job forgets every SLURM_… variable; this srun remembers whose node it is on."""
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(f'#!/bin/sh\nSLURM_CONF={config} exec {program("srun")} "$@"\n', encoding="utf-8")
+    path.chmod(0o755)
+
+
+def _start(
+    started: contextlib.ExitStack, command: list[str], environment: dict[str, str], folder: Path
+) -> None:
     name = Path(command[0]).name
     with (folder / f"{name}.out").open("w", encoding="utf-8") as said:
         process = subprocess.Popen(command, env=environment, stdout=said, stderr=subprocess.STDOUT)
@@ -115,11 +139,13 @@ def _nodes(environment: dict[str, str]) -> str:
     return subprocess.run(asked, env=environment, capture_output=True, text=True, check=False).stdout
 
 
-def _until(is_there, folder: Path, seconds: float) -> None:  # type: ignore[no-untyped-def]
+def _until(is_there: Callable[[], bool], folder: Path, seconds: float) -> None:
     end = time.monotonic() + seconds
     while not is_there():
         if time.monotonic() > end:
-            said = "\n".join(path.read_text(errors="replace")[-1000:] for path in sorted(folder.glob("*.out")))
+            said = "\n".join(
+                path.read_text(errors="replace")[-1000:] for path in sorted(folder.glob("*.out"))
+            )
             raise RuntimeError(f"SLURM did not start within {seconds:g} s:\n{said}")
         time.sleep(0.2)
 

@@ -17,7 +17,7 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -282,9 +282,11 @@ def run_workflow(
     cores: int = 2,
     project: Path = ROOT,
     dry: bool = False,
+    through: Sequence[str] = (),
 ) -> Run:
-    """Calls Snakemake with the Snakefile and the package of `project`, in `folder`."""
+    """Calls Snakemake with the Snakefile and the package of `project`, in `folder`; `through` another command."""
     command = [
+        *through,
         sys.executable,
         "-m",
         "snakemake",
@@ -311,6 +313,14 @@ def run_workflow(
         check=False,
     )
     return Run(folder, done.returncode, done.stdout)
+
+
+def without_network() -> list[str]:
+    """Returns the command that runs another one in a namespace without any network; empty where none can be made."""
+    for command in (["unshare", "--net"], ["unshare", "--map-root-user", "--net"]):
+        if shutil.which("unshare") and not subprocess.run([*command, "true"], capture_output=True).returncode:
+            return command
+    return []
 
 
 def copy_project(folder: Path) -> Path:

@@ -8,13 +8,13 @@ from typing import Any
 import polars as pl
 import pytest
 
+from d2tra import io
 from d2tra.config import load_yaml
 from d2tra.errors import StudyError
 from d2tra.extract.contradictions import contradictions
 from d2tra.extract.mapping import harmonise
 from d2tra.extract.validate import Validated, validate_extract
 from d2tra.risk_factors import POSITIVE
-from d2tra.tables.cells import neutralised
 from d2tra.treatment import recognise_drugs
 from extracts import CLEAN, reasons, site_of, validated, write_extract
 
@@ -450,9 +450,9 @@ def test_a_column_of_sex_in_undeclared_codes_stops_and_a_single_one_is_a_cell(tm
 def test_an_offending_value_is_no_formula_in_the_quarantine(tmp_path: Path) -> None:
     cells = ["=HYPERLINK(1)", "+1+1", "-2+3", "@SUM(A1)"]
     quarantine = delivered(tmp_path, "visits", visits_of("haq_di", *cells)).quarantine
-    assert neutralised(quarantine)["value"].to_list() == [f"'{cell}" for cell in cells]
+    assert io.neutralised(quarantine)["value"].to_list() == [f"'{cell}" for cell in cells]
     door = (ROOT / "workflow" / "scripts" / "validate_extract.py").read_text()
-    assert "io.write(neutralised(validated.quarantine)" in door
+    assert "io.write(io.neutralised(validated.quarantine)" in door
 
 
 # 54: codes damaged by a spreadsheet

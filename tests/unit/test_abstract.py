@@ -9,8 +9,8 @@ from d2tra import cli
 from d2tra.config import load_study
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
-from d2tra.documents import report_contents
 from d2tra.documents.abstract import TO_WRITE, abstract_text, load_conference
+from d2tra.documents.contents import report_contents
 from d2tra.documents.pasted import check_text
 from d2tra.errors import StudyError
 from d2tra.reproduction import load_published

@@ -12,9 +12,11 @@ from matplotlib.figure import Figure
 from d2tra.config import load_study
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
-from d2tra.documents import report_contents, report_document, table_files
+from d2tra.documents.contents import report_contents
 from d2tra.documents.latex import escaped
 from d2tra.documents.packed import EARLIEST
+from d2tra.documents.pages import table_files
+from d2tra.documents.word_report import report_document
 from d2tra.tables.cells import as_cells, count_cell, proportion_cell, text_cell, value_cell
 from d2tra.tables.table import Table
 

@@ -11,9 +11,11 @@ from matplotlib.figure import Figure
 from d2tra.config import load_study
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
-from d2tra.documents import report_contents, report_document, report_page
+from d2tra.documents.contents import report_contents
 from d2tra.documents.number_gate import confirm_numbers, find_unsupported
+from d2tra.documents.pages import report_page
 from d2tra.documents.presentation import poster, slide_deck
+from d2tra.documents.word_report import report_document
 from d2tra.errors import StudyError
 from d2tra.tables.cells import as_cells, count_cell, proportion_cell, value_cell
 from d2tra.tables.table import Table

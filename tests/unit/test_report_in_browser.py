@@ -6,7 +6,8 @@ from browser import Browser, faults, find_chromium
 from d2tra.config import load_study
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
-from d2tra.documents import report_contents, report_page
+from d2tra.documents.contents import report_contents
+from d2tra.documents.pages import report_page
 from d2tra.figures import draw_figures
 from d2tra.figures.style import load_style
 from d2tra.tables.cells import as_cells, count_cell, proportion_cell, text_cell, value_cell

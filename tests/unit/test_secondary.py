@@ -3,13 +3,14 @@
 import polars as pl
 import pytest
 
+from d2tra import io
 from d2tra.disclosure import load_profile
 from d2tra.disclosure.ledger import LEDGER, released_cells
 from d2tra.disclosure.primary import released_range, rounded
 from d2tra.disclosure.relations import bind
 from d2tra.disclosure.secondary import Released, release_tables
 from d2tra.tables import Table
-from d2tra.tables.cells import as_cells, count_cell, neutralised, proportion_cell, value_cell
+from d2tra.tables.cells import as_cells, count_cell, proportion_cell, value_cell
 from release_attack import build, ledger_of, release, simulate
 
 ACRO = load_profile("acro")
@@ -142,5 +143,5 @@ def test_a_text_that_a_spreadsheet_would_run_begins_with_an_apostrophe() -> None
         {"text": ["=1+1", "+a", "-a", "@a", "\ta", "\ra", "a=1", "", None], "n": range(-4, 5)}
     )
     expected = ["'=1+1", "'+a", "'-a", "'@a", "'\ta", "'\ra", "a=1", "", None]
-    assert neutralised(frame)["text"].to_list() == expected
-    assert neutralised(frame)["n"].to_list() == frame["n"].to_list()
+    assert io.neutralised(frame)["text"].to_list() == expected
+    assert io.neutralised(frame)["n"].to_list() == frame["n"].to_list()

@@ -10,9 +10,9 @@ import pytest
 from d2tra.config import load_study
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
-from d2tra.documents import study_documents
 from d2tra.documents.dictionary import data_dictionary
 from d2tra.documents.methods import BASELINES, METHODS, POLICIES, STEPS, methods_text
+from d2tra.documents.study import study_documents
 from d2tra.errors import StudyError
 from d2tra.extract.schemas import COLUMNS
 from d2tra.models import ModelPlan, load_model

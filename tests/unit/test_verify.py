@@ -67,6 +67,13 @@ def test_a_sealed_release_without_a_signature_is_an_unsigned_draft() -> None:
     assert main(["verify", "--study", "study.yaml"]) == 0
 
 
+@pytest.mark.usefixtures("sealed")
+def test_results_whose_protocol_is_gone_are_not_whole(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("results/study/private/protocol.json").unlink()
+    assert main(["verify", "--study", "study.yaml"]) == 1
+    assert "names another protocol than the study's" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("file", [*(f"audit/file.{kind}" for kind in KINDS), "manifest.json"])
 def test_one_flipped_bit_is_found_wherever_it_is(
     sealed: Path, file: str, capsys: pytest.CaptureFixture[str]

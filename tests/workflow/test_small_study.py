@@ -3,7 +3,10 @@
 import datetime as dt
 import json
 import re
+import socket
 import stat
+import subprocess
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +15,8 @@ import polars as pl
 import pytest
 
 from d2tra import io
+from d2tra.changes.command import say_changes
+from d2tra.dry_run import in_words, read_jobs, read_rules
 from d2tra.extract.schemas import COLUMNS
 from d2tra.provenance import modules_behind
 from small_study import (
@@ -33,6 +38,7 @@ from small_study import (
     run_workflow,
     shared_folder,
     visit_date,
+    without_network,
     write_small_study,
     write_table,
 )
@@ -88,11 +94,12 @@ AGAIN = (
 
 @pytest.fixture(scope="session")
 def again(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The small study in another folder, inside a copy of the project, with --cores 1; of its profiles the released one."""
+    """The small study in another folder, inside a copy of the project, with --cores 1 and without a network where the
+    system can take it away; of its profiles the released one."""
 
     def make(folder: Path) -> Run:
         write_small_study(copy_project(folder))
-        return run_workflow(folder, *AGAIN, cores=1, project=folder)
+        return run_workflow(folder, *AGAIN, cores=1, project=folder, through=without_network())
 
     return built(once(shared_folder(tmp_path_factory) / "again", make))
 
@@ -189,6 +196,7 @@ def test_logs_stand_under_private_only(small: Run) -> None:
     logs = list(small.results.rglob("*.log"))
     assert {path.relative_to(small.results).parts[:2] for path in logs} == {("private", "logs")}
     assert {path.parent.name for path in logs} >= {"screen_extract", "label_patients", "draw", "seal_release"}
+    assert all(" rows read, " in path.read_text(encoding="utf-8").splitlines()[-1] for path in logs)
 
 
 @pytest.mark.parametrize("place", PLACES)
@@ -272,6 +280,18 @@ def test_the_same_comes_out_in_another_folder_with_another_number_of_cores(small
     ] == []
 
 
+@pytest.mark.skipif(not without_network(), reason="unshare --net is not allowed here")
+def test_the_second_build_reached_no_network(again: Run) -> None:
+    """It was built (fixture `again`) where not even this machine itself answers."""
+    assert again.returncode == 0
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        code = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 5)"
+        asked = [[*through, sys.executable, "-c", code] for through in ([], without_network())]
+        outside, inside = (subprocess.run(command, capture_output=True, check=False) for command in asked)
+    assert outside.returncode == 0
+    assert b"unreachable" in inside.stderr
+
+
 def test_a_changed_swollen_joint_count_moves_the_label_and_all_that_follows(
     small: Run, tmp_path: Path
 ) -> None:
@@ -294,6 +314,10 @@ def test_a_changed_swollen_joint_count_moves_the_label_and_all_that_follows(
     assert set(moved["patient_id"]) == {patient}
     assert before.filter(patient_id=patient, definition="eular_2021")["status"].item() == "met"
     assert after.filter(patient_id=patient, definition="eular_2021")["status"].item() != "met"
+    said = say_changes(small.results, changed.results)
+    assert "  eular_2021: 1 met → not assessable" in said.splitlines()
+    assert "The new results may be half made" in said
+    assert ID_PREFIX not in said
     assert (folder / report).read_bytes() != (small.folder / report).read_bytes()
     rest = run_workflow(folder, project=small.project, dry=True).reasons()
     assert {"assemble_analysis_set", "describe", "draw", "release", "seal_release"} <= set(rest)
@@ -308,8 +332,7 @@ def test_an_edited_definition_judges_anew_and_scores_nothing_anew(small: Run, tm
     reruns = edited.reasons()
     said = in_words(read_jobs(edited.screen), read_rules(small.project / "Snakefile"))
     assert "      why: changed: config/definitions/eular_2021_strict.yaml" in said.splitlines()
-    assert "eular_2021_strict.yaml" in reruns["label_patients"]
-    assert {"assemble_analysis_set", "describe", "release"} <= set(reruns)
+    assert {"judge_units", "label_patients", "assemble_analysis_set", "describe", "release"} <= set(reruns)
     assert not {
         "screen_extract",
         "harmonise_extract",

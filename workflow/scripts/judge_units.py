@@ -8,7 +8,6 @@ from d2tra.extract.mapping import Harmonised
 from d2tra.extract.sentinel import guard_units
 from d2tra.extract.site import load_site
 from d2tra.extract.validate import validate_extract
-from d2tra.tables.cells import neutralised
 from d2tra.treatment import recognise_drugs
 
 if __name__ == "__main__":
@@ -22,4 +21,4 @@ if __name__ == "__main__":
         validate=partial(validate_extract, site=site, recognise=recognise_drugs),
         label=partial(label, **primary, records_glucocorticoids=site.records_glucocorticoids),
     )  # fmt: skip
-    io.write(neutralised(judged), snakemake.output.units)
+    io.write(io.neutralised(judged), snakemake.output.units)

@@ -2,7 +2,7 @@
 
 from d2tra import io, logs
 from d2tra.disclosure import load_profile
-from d2tra.documents import table_files
+from d2tra.documents.pages import table_files
 from d2tra.tables import read_tables
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from d2tra.extract.mapping import Harmonised
 from d2tra.extract.quarantine_workbook import give_back_stopped
 from d2tra.extract.site import load_site
 from d2tra.extract.validate import SetAsideError, validate_extract
-from d2tra.tables.cells import neutralised
 from d2tra.treatment import recognise_drugs
 
 if __name__ == "__main__":
@@ -20,7 +19,7 @@ if __name__ == "__main__":
     print(validated.accounting)
     valid = {f"{name}.parquet": frame for name, frame in validated.tables.items()}
     io.write_folder(valid, snakemake.output.valid)
-    io.write(neutralised(validated.quarantine), snakemake.output.quarantine)
+    io.write(io.neutralised(validated.quarantine), snakemake.output.quarantine)
     io.write(validated.accounting, snakemake.output.accounting)
     io.write(validated.by_source, snakemake.output.by_source)
     io.write_json({"data_cut_date": validated.data_cut_date}, snakemake.output.cut)

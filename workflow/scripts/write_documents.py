@@ -2,7 +2,7 @@
 
 from d2tra import config, io, logs
 from d2tra.disclosure import load_profile
-from d2tra.documents import study_documents
+from d2tra.documents.study import study_documents
 from d2tra.provenance import software
 from d2tra.tables import read_tables
 

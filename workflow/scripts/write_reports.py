@@ -3,7 +3,8 @@
 from d2tra import config, io, logs
 from d2tra.definitions import load_definition
 from d2tra.disclosure import load_profile
-from d2tra.documents import report_contents, report_document, report_page
+from d2tra.documents import pages, word_report
+from d2tra.documents.contents import report_contents
 from d2tra.tables import read_tables
 
 if __name__ == "__main__":
@@ -21,5 +22,5 @@ if __name__ == "__main__":
         snakemake.params.without_treatments,
     )
     io.write_json(contents, snakemake.output.contents)
-    io.write_text(report_page(contents, svgs), snakemake.output.report)
-    io.write_bytes(report_document(contents, pngs), snakemake.output.document)
+    io.write_text(pages.report_page(contents, svgs), snakemake.output.report)
+    io.write_bytes(word_report.report_document(contents, pngs), snakemake.output.document)

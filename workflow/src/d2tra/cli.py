@@ -6,6 +6,7 @@ Each answer imports what it needs: asking why must not wait for the models.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,7 +43,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _add_plan(verbs)
     wanted = parser.parse_args(arguments)
     try:
-        print(wanted.answer(wanted))
+        print(wanted.answer(wanted), flush=True)
+    except BrokenPipeError:  # the reader (head, less) has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except StudyError as mistake:
         print(mistake, file=sys.stderr)
         return 1
@@ -184,7 +187,9 @@ def _add_split(verbs: Any) -> None:
 
 
 def _add_crate(verbs: Any) -> None:
-    packed = verbs.add_parser("crate", help="pack a release as a Workflow Run RO-Crate, for a repository of research")
+    packed = verbs.add_parser(
+        "crate", help="pack a release as a Workflow Run RO-Crate, for a repository of research"
+    )
     _add_study(packed)
     packed.add_argument("--profile", help="release profile, where there are several")
     packed.add_argument("--out", type=Path, required=True, help="a .zip, or a new folder")

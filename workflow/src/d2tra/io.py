@@ -17,6 +17,7 @@ from d2tra.errors import StudyError
 from d2tra.logs import count_rows
 
 PATIENTS_AT_ONCE = 100_000  # about 2 GB of visits, scores and verdicts
+FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
 
 
 def read(path: str | Path) -> pl.DataFrame:
@@ -108,6 +109,14 @@ def write(frame: pl.DataFrame, path: str | Path) -> None:
     else:
         raise ValueError(f"no writer for {path.name}: .parquet or .csv")
     count_rows("written", frame.height)
+
+
+def neutralised(frame: pl.DataFrame) -> pl.DataFrame:
+    """Returns the frame for a csv that people open in a spreadsheet: a text that it would take for a formula begins with '."""
+    text = pl.col(pl.String)
+    return frame.with_columns(
+        pl.when(text.str.contains(FORMULA)).then("'" + text).otherwise(text).name.keep()
+    )
 
 
 def write_each(contents: Mapping[str, Any], paths: Sequence[str | Path]) -> None:

@@ -49,8 +49,6 @@ def start(path: str | Path) -> logging.Logger:
         print(f"\n{message}\n(log: {path.as_posix()})\n", file=sys.stderr)
 
     sys.excepthook = say_plainly
-    _rows.clear()
-    atexit.unregister(_say_work)
     atexit.register(_say_work, time.perf_counter())
     return log
 

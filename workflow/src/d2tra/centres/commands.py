@@ -16,7 +16,7 @@ from d2tra.centres.share import ShareFile, read_sealed, read_shares, shared_prot
 from d2tra.centres.tables import ODDS_RATIO, POOLED_ROWS, PREDICTION, odds_ratio_tables, prevalence_table
 from d2tra.config import Study
 from d2tra.disclosure import Profile, load_profile
-from d2tra.documents import table_files
+from d2tra.documents.pages import table_files
 from d2tra.errors import StudyError, nearest
 from d2tra.figures.across_centres import draw
 from d2tra.figures.style import load_style, mark, render

@@ -19,7 +19,6 @@ from d2tra.changes.labels import (
     pair_labels,
 )
 from d2tra.errors import StudyError
-from d2tra.tables.cells import neutralised
 
 PLACE = "private"
 INTERNAL = "These are the department's own counts, before disclosure control: not for release."
@@ -97,7 +96,7 @@ def _write(old: ResultsFolder, new: ResultsFolder, pairs: pl.DataFrame, out: Pat
         frames["labels_changed.csv"] = pl.concat(of_sites)
     io.make_private(out)
     for name, frame in frames.items():
-        io.write(neutralised(frame), out / name)
+        io.write(io.neutralised(frame), out / name)
         (out / name).chmod(0o600)
     counts = ", ".join(f"{name} (rows: {frame.height:,})" for name, frame in sorted(frames.items()))
     return (

@@ -15,15 +15,15 @@ from d2tra.provenance import MANIFEST
 
 @dataclass(frozen=True)
 class ResultsFolder:
-    """`protocol`: file → hash. `raw`, `software`: as the manifests say. Each is None where nothing there tells."""
+    """`protocol`: file → hash. `study`, `raw`, `software`: as the manifests say. Each is None where nothing there tells."""
 
     folder: Path
-    study: str
+    study: str | None
     protocol: Mapping[str, str] | None
     raw: Mapping[str, str] | None
     software: Mapping[str, str] | None
     is_whole: bool
-    """What is released was sealed from the protocol that stands beside the labels."""
+    """What is released was sealed from the protocol that stands beside the labels, and after them."""
 
     @property
     def sites(self) -> list[str]:
@@ -63,15 +63,18 @@ def open_folder(folder: str | Path) -> ResultsFolder:
         )
     kept = folder / "private" / "protocol.json"
     protocol = io.read_json(kept) if kept.is_file() else None
-    manifests = [io.read_json(path) for path in sorted(folder.glob(f"*/*/{MANIFEST}"))]
+    paths = sorted(folder.glob(f"*/*/{MANIFEST}"))
+    manifests = [io.read_json(path) for path in paths]
+    labelled = [path.stat().st_mtime_ns for path in folder.glob("private/sites/*/labels.parquet")]
+    is_older = any(path.stat().st_mtime_ns < max(labelled, default=0) for path in paths)
     sealed = {manifest["protocol_sha256"] for manifest in manifests}
     return ResultsFolder(
         folder=folder,
-        study=manifests[0]["study"] if manifests else folder.resolve().name,
+        study=manifests[0]["study"] if manifests else None,
         protocol=protocol and protocol["files"],
         raw=_together(manifests, "raw_sha256"),
         software=_together(manifests, "software"),
-        is_whole=protocol is None or sealed <= {protocol["protocol_sha256"]},
+        is_whole=not is_older and (protocol is None or sealed <= {protocol["protocol_sha256"]}),
     )
 
 

@@ -18,19 +18,20 @@ COUNTED = {"n_read": "read", "n_valid": "valid"}
 def say_origin(old: ResultsFolder, new: ResultsFolder) -> str:
     """Returns the paragraph on study, protocol, inputs and software."""
     lines = []
-    if old.study != new.study:
+    if old.study and new.study and old.study != new.study:
         lines.append(f"These are two studies: {old.study} (old) and {new.study} (new).")
     for results, side in ((old, "old"), (new, "new")):
         if not results.is_whole:
             lines.append(
-                f"The {side} results were released from another protocol than stands beside their labels: a run was broken "
-                "off or never finished. Finish it before you rely on this."
+                f"The {side} results may be half made: what was released is of another protocol than stands beside the labels, "
+                "or older than they are. Finish the run first (of a copy: did it keep the files' times, as cp -a does?)."
             )
     lines.append(_of_files("Protocol", "protocol.json", old.protocol, new.protocol))
     lines.append(_of_files("Raw files", "manifest.json", old.raw, new.raw))
-    lines.append(
-        "Only hashes are kept of these: what changed within a file, your version control or your archive knows."
-    )
+    if (old.protocol, old.raw) != (new.protocol, new.raw):
+        lines.append(
+            "Only hashes are kept of these: what changed within a file, your version control or your archive knows."
+        )
     lines.append(_of_software(old.software, new.software))
     return "\n".join(lines)
 
@@ -91,6 +92,8 @@ def say_definitions(old: Iterable[str], new: Iterable[str]) -> list[str]:
 
 def say_estimates(pairs: pl.DataFrame) -> str:
     """Returns the paragraphs on prevalence, odds ratios and cells; `pairs`: the rows of `pair_estimates`."""
+    if pairs.is_empty():
+        return "Estimates: none compared, as no cohort stands in both results."
     changed = pairs.filter(pl.col("old").ne_missing(pl.col("new")))
     shares = changed.filter(pl.col("source") == "prevalence", pl.col("level") == POLICY)
     lines = [

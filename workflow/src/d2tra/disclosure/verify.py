@@ -103,7 +103,7 @@ def _differences(folder: Path, apart: tuple[str, ...]) -> Iterator[str]:
 def _read(path: Path) -> dict[str, dict[str, str]]:
     try:
         found = json.loads(path.read_bytes())
-    except ValueError:
+    except (OSError, ValueError):
         found = None
     return found if isinstance(found, dict) else {}
 

@@ -6,13 +6,13 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from d2tra import io
 from d2tra.disclosure import Profile
 from d2tra.documents.latex import table_latex
 from d2tra.documents.layout import banners, laid_out, templates
 from d2tra.documents.spreadsheet import table_workbook
 from d2tra.documents.word import table_document
 from d2tra.tables import Table
-from d2tra.tables.cells import neutralised
 
 
 def table_files(tables: Sequence[Table], profile: Profile, synthetic: bool) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def table_files(tables: Sequence[Table], profile: Profile, synthetic: bool) -> d
     for table in tables:
         lines = laid_out(table)
         files |= {
-            f"{table.name}.csv": neutralised(table.cells),
+            f"{table.name}.csv": io.neutralised(table.cells),
             f"{table.name}.html": page.render(table=lines, banners=shown),
             f"{table.name}.docx": table_document(lines, shown),
             f"{table.name}.xlsx": table_workbook(lines, table.cells, shown),

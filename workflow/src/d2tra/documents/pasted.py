@@ -18,7 +18,9 @@ NUMBER = re.compile(
 # 9/12 (75.0 %), 9 of 12 (75%), 9 out of 12
 FRACTION = re.compile(r"(?<![\d./])(\d+)\s?(?:/|of|out of)\s?(\d+)(?![\d/])(?:\s?\((\d+)(\.\d+)?\s?%)?")
 COMMENT = re.compile(r"<!--.*?-->", re.DOTALL)
-LEVEL = re.compile(r"\s?(%|per ?cent)?\s*((Wald|Wilson) )?(CI|confidence|interval|limits)")  # the 95 of a 95 % interval
+LEVEL = re.compile(
+    r"\s?(%|per ?cent)?\s*((Wald|Wilson) )?(CI|confidence|interval|limits)"
+)  # the 95 of a 95 % interval
 AROUND = 40  # characters of context on each side
 FOUND = {"number": pl.String, "where": pl.String, "verdict": pl.String, "why": pl.String}
 

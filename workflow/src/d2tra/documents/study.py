@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 
+from d2tra import io
 from d2tra.config import Study
 from d2tra.definitions import load_definition
 from d2tra.disclosure import Profile
@@ -21,7 +22,6 @@ from d2tra.errors import StudyError
 from d2tra.models import load_model
 from d2tra.risk_factor_plan import load_plan
 from d2tra.tables import Table
-from d2tra.tables.cells import neutralised
 
 
 def study_documents(
@@ -63,8 +63,8 @@ def study_documents(
         **shown,
         **abstracts,
         "methods.md": methods_text(study, sites, definitions, models, plan, profile, synthetic, software),
-        "data_dictionary.csv": neutralised(data_dictionary(definitions, plan)),
-        "checklist_record.csv": neutralised(checklist),
+        "data_dictionary.csv": io.neutralised(data_dictionary(definitions, plan)),
+        "checklist_record.csv": io.neutralised(checklist),
     }
 
 

@@ -18,7 +18,6 @@ from typing import Any
 import polars as pl
 import yaml
 
-from d2tra import io
 from d2tra.config import load_yaml
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.site import SiteMapping, TableSource
@@ -217,7 +216,8 @@ def _renamed(stated: Any, renamed: dict[str, str]) -> Any:
 
 def _told(site: SiteMapping, names: list[str], rows: dict[str, list[int]], out: Path) -> str:
     lines = [
-        f"{name}: {sum(counts):,} rows, {min(counts):,} to {max(counts):,} a part" for name, counts in rows.items()
+        f"{name}: {sum(counts):,} rows, {min(counts):,} to {max(counts):,} a part"
+        for name, counts in rows.items()
     ]
     return "\n".join(
         [

@@ -9,6 +9,7 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.figure import Figure
 
+from d2tra import io
 from d2tra.config import FigureSize, place_in_words
 from d2tra.disclosure import Profile
 from d2tra.errors import StudyError, nearest
@@ -33,7 +34,6 @@ from d2tra.figures import (
 )
 from d2tra.figures.style import Style, mark, render
 from d2tra.tables import OF_COHORT, Table
-from d2tra.tables.cells import neutralised
 
 
 @dataclass(frozen=True)
@@ -217,5 +217,5 @@ def draw_figures(
             mark(figure, style, " · ".join(said), "SYNTHETIC DATA" if synthetic else None)
         rendered = render(figure, style, size, tiff)
         files |= {f"{name}.{ending}": content for ending, content in rendered.items()}
-        files[f"{name}.csv"] = neutralised(cells[kind.table])
+        files[f"{name}.csv"] = io.neutralised(cells[kind.table])
     return files

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import chdtrc, chdtri
 
 # 3.8415: a 95 % limit stands where twice the penalised loglik has lost this
@@ -289,6 +288,8 @@ def _seek_limits(surface: Surface, peak: Peak, columns: np.ndarray) -> np.ndarra
 def _walk_to_limit(surface: Surface, peak: Peaks, j: int, outwards: int) -> float:
     """The limit found by walking outwards from the peak, each stop climbed to from the peak and from the stop before
     (under separation the profile has several modes). NaN where none is proved."""
+    from scipy.optimize import brentq  # slow to import
+
     stride = outwards * float(np.sqrt(np.linalg.inv(peak.information[0])[j, j])) / 2
 
     def stop(origin: Peaks, value: float) -> Peaks:

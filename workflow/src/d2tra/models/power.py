@@ -6,7 +6,6 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 from scipy.special import expit, logit, ndtr
 
 from d2tra.errors import StudyError
@@ -36,6 +35,8 @@ def expect_odds_ratio(odds_ratio: float, exposure: np.ndarray, prevalence: float
     26:3385), as if large samples: for few events read it as an upper bound. StudyError where the exposure does not vary,
     or odds ratio or prevalence are out of range.
     """
+    from scipy.optimize import brentq  # slow to import
+
     exposure = np.asarray(exposure, dtype=float)
     if not 0 < odds_ratio < math.inf or odds_ratio == 1:
         raise StudyError(f"stated odds ratio {odds_ratio:g}: expected above 0 and other than 1.")

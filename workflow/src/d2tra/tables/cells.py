@@ -49,7 +49,6 @@ KINDS = (
 )
 SUPPRESSED = "[suppressed]"
 EMPTY = "–"
-FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
 SEPARATED = "separated"  # a note; no odds ratio of separated data stands without the word
 Cell = dict[str, Any]
 
@@ -104,14 +103,6 @@ def as_cells(cells: Iterable[Cell]) -> pl.DataFrame:
     return frame.with_columns(
         pl.when(share).then(100 * limit).otherwise(pl.col(name)).fill_nan(None).alias(name)
         for name, limit in limits.items()
-    )
-
-
-def neutralised(frame: pl.DataFrame) -> pl.DataFrame:
-    """Returns the frame for a csv that people open in a spreadsheet: a text that it would take for a formula begins with '."""
-    text = pl.col(pl.String)
-    return frame.with_columns(
-        pl.when(text.str.contains(FORMULA)).then("'" + text).otherwise(text).name.keep()
     )
 
 
