@@ -358,7 +358,14 @@ def test_an_edited_style_redraws_the_figures_and_what_contains_them(again: Run, 
     reruns = run_workflow(folder, *AGAIN, "--rerun-triggers=mtime", project=folder, dry=True).reasons()
     drawn = {rule for rule, why in reruns.items() if "style.yaml" in why}
     assert {"draw", "draw_timelines"} <= drawn <= {"draw", "draw_timelines", "catalogue_quality"}
-    contain_them = {"write_reports", "write_documents", "release", "release_documents", "seal_release", "check"}
+    contain_them = {
+        "write_reports",
+        "write_documents",
+        "release",
+        "release_documents",
+        "seal_release",
+        "check",
+    }
     assert set(reruns) - drawn <= contain_them
 
 
