@@ -25,14 +25,15 @@ from d2tra.extract.schemas import COLUMNS
 from small_study import copy_project
 
 TELLS = """\
-import atexit, json, os, pathlib, resource, sys, time
+import atexit, json, os, pathlib, sys, time
 _begun = time.monotonic()
 def _tell():
     name = pathlib.Path(sys.argv[0]).name if sys.argv else ""
     if name.startswith("tmp") and name.endswith(".py"):
-        own = resource.getrusage(resource.RUSAGE_SELF)
+        # not ru_maxrss: that of Snakemake, which started the job, would count too
+        peak = [line for line in open("/proc/self/status") if line.startswith("VmHWM")][0]
         told = {"rule": name.split(".", 1)[1][:-3], "seconds": time.monotonic() - _begun,
-                "processor": own.ru_utime + own.ru_stime, "megabytes": own.ru_maxrss / 1024}
+                "processor": time.process_time(), "megabytes": int(peak.split()[1]) / 1024}
         (pathlib.Path(os.environ["D2TRA_TOLD"]) / f"{os.getpid()}.json").write_text(json.dumps(told))
 atexit.register(_tell)
 """
