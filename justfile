@@ -61,6 +61,10 @@ rule-resources *arguments:
 slurm *arguments:
     uv run --with snakemake-executor-plugin-slurm python benchmarks/slurm.py {{arguments}}
 
+# killed at random moments, disk full, sources changed: the right result or a clear sentence?
+faults *arguments:
+    uv run python benchmarks/faults.py {{arguments}}
+
 # the bill of materials: every package of the lock with its hashes (CycloneDX 1.5)
 sbom file="sbom.cdx.json":
     uv export --quiet --frozen --no-dev --format cyclonedx1.5 --output-file {{file}}

@@ -43,6 +43,7 @@ cohorts:
   - {name: full,      disease: RA}
 definitions: [eular_2021, eular_2021_strict, config/definitions/audit_95.yaml]   # by name and by path
 models: [config/models/small_model.yaml, small_risks]
+figures: [patient_flow, prevalence, criteria_overlap, odds_ratios, calibration, decision_curve, comparability, specification_curve]
 published: published.yaml
 release: [local_audit, opensafely]
 baseline: index

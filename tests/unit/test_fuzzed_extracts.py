@@ -23,7 +23,7 @@ from d2tra.extract.workbooks import sheet_names
 from extracts import CLEAN, site_of, write_extract
 from fuzzed_extracts import BIG, Outcome, make_case, try_made
 
-N_CASES = 60  # thousands: benchmarks/fuzz_extracts.py
+N_CASES = 40  # thousands: benchmarks/fuzz_extracts.py
 
 
 def refusal(folder: Path, **declared: object) -> str:

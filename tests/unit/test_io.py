@@ -86,3 +86,59 @@ def test_spans_that_break_off_leave_nothing_behind(tmp_path):
     with pytest.raises(RuntimeError):
         io.write_spans(broken(), [tmp_path / "visits.parquet"])
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_that_polars_tells_in_its_own_way_is_said_plainly(tmp_path, monkeypatch):
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", _polars_says("No space left on device (os error 28)"))
+    with pytest.raises(StudyError, match=r"^cannot write .*rows.parquet: No space left on device"):
+        io.write(ROWS, tmp_path / "rows.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_any_other_trouble_of_polars_is_not_called_a_full_disk(tmp_path, monkeypatch):
+    monkeypatch.setattr(pl.DataFrame, "write_parquet", _polars_says("not supported"))
+    with pytest.raises(pl.exceptions.ComputeError):
+        io.write(ROWS, tmp_path / "rows.parquet")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda path: io.write(ROWS, path / "rows.csv"),
+        lambda path: io.write_folder({"rows.csv": ROWS}, path / "folder"),
+        io.make_private,
+    ],
+)
+def test_where_no_folder_can_be_made_it_is_said_plainly(tmp_path, make):
+    (tmp_path / "file").touch()
+    with pytest.raises(StudyError, match="cannot write"):
+        make(tmp_path / "file" / "deep")
+
+
+def test_a_folder_is_flushed_as_its_files_are(tmp_path, monkeypatch):
+    flushed = []
+    monkeypatch.setattr(
+        io, "_flush", lambda path: flushed.append(path.name.split(".")[1 if path.name.startswith(".") else 0])
+    )
+    io.write_folder({"one.csv": ROWS}, tmp_path / "first")
+    io.copy(tmp_path / "first", tmp_path / "again")
+    assert flushed == ["one", "first", tmp_path.name, "one", tmp_path.name]
+
+
+def test_what_a_killed_run_left_under_temporary_names_goes_and_nothing_else(tmp_path):
+    io.write_folder({"rows.csv": ROWS}, tmp_path / "kept")
+    (tmp_path / "kept" / ".snakemake_timestamp").touch()
+    io._aside(tmp_path / "kept" / "rows.csv").write_text("half")
+    left = io._aside(tmp_path / "folder")
+    left.mkdir()
+    (left / "rows.csv").write_text("half")
+    io.clear_unfinished(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["kept"]
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == [".snakemake_timestamp", "rows.csv"]
+
+
+def _polars_says(trouble):
+    def fail(*_, **__):
+        raise pl.exceptions.ComputeError(io.POLARS_SAYS + trouble)
+
+    return fail

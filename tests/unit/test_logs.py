@@ -3,8 +3,12 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import polars as pl
+import pytest
+
+from d2tra import logs
 
 JOB = """
 from pathlib import Path
@@ -46,3 +50,19 @@ def test_a_job_that_fails_says_it_after_its_error(tmp_path):
     assert "Traceback" not in done.stderr
     assert "ValueError: a fault" in log
     assert LAST.match(log[-1]), log
+
+
+def test_a_job_whose_log_cannot_be_opened_says_so_in_one_sentence(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(SystemExit, match=r"cannot write .*job.log: .*Is the disk full or read-only\?"):
+        logs.start(tmp_path / "file" / "job.log")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full on this system")
+def test_what_a_full_disk_does_not_take_into_the_log_does_not_go_to_the_screen_instead(tmp_path):
+    job = 'from d2tra import logs; logs.start("job.log").warning("a value of a patient")'
+    (tmp_path / "job.log").symlink_to("/dev/full")
+    done = subprocess.run(
+        [sys.executable, "-c", job], cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
+    )
+    assert "patient" not in done.stdout + done.stderr

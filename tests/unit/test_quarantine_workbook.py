@@ -19,6 +19,7 @@ from d2tra.extract.findings import read_findings
 from d2tra.extract.given_back import MERGED, WITH_PATIENT, WORDS, given_sheets, marks_of, sheet_names
 from d2tra.extract.mapping import harmonise
 from d2tra.extract.quarantine_workbook import FIRST, give_back_stopped, quarantine_workbook
+from d2tra.extract.screen import seals
 from d2tra.extract.site import SiteMapping, TableSource, load_site
 from d2tra.extract.their_columns import columns_of
 from d2tra.extract.validate import SetAsideError, validate_extract
@@ -291,7 +292,9 @@ def test_a_run_that_stops_leaves_the_workbook_and_says_where(tmp_path: Path) -> 
     read = harmonise(site)
     with pytest.raises(SetAsideError) as stopped:
         validate_extract(read, site, recognise_drugs)
-    error = give_back_stopped(stopped.value, site, read.tables, tmp_path / "site" / "accounting.csv")
+    error = give_back_stopped(
+        stopped.value, site, seals(site), read.tables, tmp_path / "site" / "accounting.csv"
+    )
 
     assert isinstance(error, StudyError)
     assert str(stopped.value) in str(error)

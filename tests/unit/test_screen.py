@@ -14,7 +14,7 @@ import pytest
 from d2tra.errors import StudyError
 from d2tra.extract.health_numbers import is_snomed_identifier, passes_modulus_11
 from d2tra.extract.identifiers import AREAS, date_years
-from d2tra.extract.screen import Finding, Screening, raise_if_identifiers, screen_extract
+from d2tra.extract.screen import Finding, Screening, as_screened, raise_if_identifiers, screen_extract, seals
 from d2tra.extract.signs import header_words
 from d2tra.extract.site import SiteMapping
 from planted_identifiers import (
@@ -111,6 +111,39 @@ def test_a_mapped_site_is_screened_by_what_its_columns_mean(tmp_path: Path) -> N
         ("register.xlsx [Biologics], above the header", "column 1", "phone number", 1),
         ("register.xlsx [Lookup]", "column 'dob'", "date of birth", 1),
     ]
+
+
+@pytest.mark.parametrize("happens", ["nothing", "before", "within", "gone", "came"])
+def test_what_was_not_screened_is_not_used_and_an_error_does_not_name_it(
+    tmp_path: Path, happens: str
+) -> None:
+    for name in ("patients", "labs"):
+        (tmp_path / f"{name}.csv").write_text("patient_id\nP1\n")
+    site = SiteMapping.model_validate(
+        {"name": "ward", "path": "ward.yaml", "source": str(tmp_path), "format": "canonical"}
+    )
+    screened = seals(site)
+
+    def change() -> None:
+        (tmp_path / "labs.csv").write_text("Mary Smith\nP1\n")
+
+    def use() -> None:
+        with as_screened(site, screened):
+            if happens == "within":
+                change()
+                raise StudyError("unknown column 'Mary Smith'")
+
+    if happens == "before":
+        change()
+    if happens == "gone":
+        (tmp_path / "labs.csv").unlink()
+    if happens == "came":
+        (tmp_path / "visits.csv").write_text("patient_id\nP1\n")
+    if happens == "nothing":
+        return use()
+    with pytest.raises(StudyError, match=r"^ward: 1 of \d files .* since they were screened") as error:
+        use()
+    assert "Smith" not in str(error.value)
 
 
 def test_a_single_sheet_needs_no_name_and_a_numbered_file_is_not_named_in_an_error(tmp_path: Path) -> None:

@@ -66,7 +66,14 @@ wildcard_constraints:
 
 
 onstart:
-    io.make_private(f"results/{STUDY.name}/private")
+    if workflow.execution_settings.keep_incomplete:
+        raise SystemExit(
+            "\n--keep-incomplete is refused: half a result must never look like a whole one.\n"
+        )
+    try:
+        io.clear_unfinished(io.make_private(f"results/{STUDY.name}/private").parent)
+    except StudyError as mistake:
+        raise SystemExit(f"\n{mistake}\n")
 
 
 def ledger_of(wildcards):

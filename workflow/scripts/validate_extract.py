@@ -15,7 +15,8 @@ if __name__ == "__main__":
     try:
         validated = validate_extract(harmonised, site, recognise_drugs)
     except SetAsideError as stop:
-        raise give_back_stopped(stop, site, tables, beside=snakemake.output.accounting) from None
+        screened = io.read_json(snakemake.input.screen)["sha256"]
+        raise give_back_stopped(stop, site, screened, tables, snakemake.output.accounting) from None
     print(validated.accounting)
     valid = {f"{name}.parquet": frame for name, frame in validated.tables.items()}
     io.write_folder(valid, snakemake.output.valid)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -16,7 +18,9 @@ import polars as pl
 from d2tra.errors import StudyError
 from d2tra.logs import count_rows
 
+POLARS_SAYS = "parquet: File out of specification: underlying IO error: "
 PATIENTS_AT_ONCE = 100_000  # about 2 GB of visits, scores and verdicts
+TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # what `_aside` makes; a killed run leaves such a one behind
 FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
 
 
@@ -131,7 +135,7 @@ def write_spans(parts: Iterable[Mapping[str, pl.DataFrame]], paths: Sequence[str
     Every part is written as soon as it is there; none is kept in memory.
     """
     targets = [Path(path) for path in paths]
-    folder = targets[0].with_name(f".{uuid.uuid4().hex}")
+    folder = _aside(targets[0])
     try:
         n_parts = 0
         for n_parts, part in enumerate(parts, start=1):
@@ -167,8 +171,9 @@ def write_folder(contents: Mapping[str, Any], folder: str | Path) -> None:
     `contents`: file name → a frame (.parquet, .csv), bytes, text, or what a .json holds.
     """
     folder = Path(folder)
-    new = folder.with_name(f".{folder.name}.{uuid.uuid4().hex}")
-    new.mkdir(parents=True)
+    new = _aside(folder)
+    with _said_plainly(folder):
+        new.mkdir(parents=True)
     try:
         for name, content in contents.items():
             _write_any(content, new / name)
@@ -183,9 +188,10 @@ def copy(source: str | Path, target: str | Path) -> None:
     if source.is_file():
         write_bytes(source.read_bytes(), target)
         return
-    new = target.with_name(f".{target.name}.{uuid.uuid4().hex}")
+    new = _aside(target)
     try:
-        shutil.copytree(source, new)
+        with _said_plainly(target):
+            shutil.copytree(source, new, copy_function=_copy_flushed)
         _replace_folder(new, target)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -194,9 +200,23 @@ def copy(source: str | Path, target: str | Path) -> None:
 def make_private(folder: str | Path) -> Path:
     """Makes a folder that only its owner may open (mode 0700 where the system knows modes); returns it."""
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    with _said_plainly(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
     return folder
+
+
+def clear_unfinished(folder: str | Path) -> None:
+    """Removes every file and folder below that a killed run left under a temporary name.
+
+    Only where nobody else writes there: Snakemake's lock says so.
+    """
+    for above, folders, files in os.walk(folder):
+        for name in filter(TEMPORARY.fullmatch, files):
+            Path(above, name).unlink()
+        for name in list(filter(TEMPORARY.fullmatch, folders)):
+            shutil.rmtree(Path(above, name))
+            folders.remove(name)
 
 
 def _counted(frame: pl.DataFrame) -> pl.DataFrame:
@@ -220,23 +240,58 @@ def _write_any(content: Any, path: Path) -> None:
         write_text(content, path)
 
 
+def _aside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+
+
 def _replace_folder(new: Path, folder: Path) -> None:
-    if folder.exists():
-        shutil.rmtree(folder)
-    os.replace(new, folder)
+    """The old folder goes aside first, so that half of it never stands under the name."""
+    old = _aside(folder)
+    with _said_plainly(folder):
+        if folder.exists():
+            os.replace(folder, old)
+        os.replace(new, folder)
+        _flush(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _whole(path: Path, write_to: Callable[[Path], Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    new = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    new = _aside(path)
+    with _said_plainly(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            write_to(new)
+            _flush(new)
+            os.replace(new, path)
+            _flush(path.parent)
+        finally:
+            new.unlink(missing_ok=True)
+
+
+def _copy_flushed(source: str, target: str) -> None:
+    shutil.copyfile(source, target)
+    _flush(Path(target))
+    shutil.copystat(source, target)
+
+
+def _flush(path: Path) -> None:
+    """Waits until a file's bytes, or the names in a folder, are on the disk; Windows and some shares flush no folder."""
+    is_folder = path.is_dir()
+    with contextlib.suppress(OSError) if is_folder else contextlib.nullcontext():
+        handle = os.open(path, os.O_RDONLY if is_folder else os.O_RDWR)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+@contextlib.contextmanager
+def _said_plainly(path: Path) -> Iterator[None]:
+    """StudyError where the system will not write; polars says so of a parquet file by a kind of error of its own."""
     try:
-        write_to(new)
-        with new.open("rb+") as handle:
-            os.fsync(handle.fileno())
-        os.replace(new, path)
-    except OSError as problem:
-        raise StudyError(
-            f"cannot write {path}: {problem.strerror or problem}. Is the disk full or read-only?"
-        ) from problem
-    finally:
-        new.unlink(missing_ok=True)
+        yield
+    except (OSError, pl.exceptions.ComputeError) as problem:
+        if not (isinstance(problem, OSError) or "os error" in str(problem)):
+            raise
+        said = getattr(problem, "strerror", None) or str(problem).removeprefix(POLARS_SAYS)
+        raise StudyError(f"cannot write {path}: {said}. Is the disk full or read-only?") from problem

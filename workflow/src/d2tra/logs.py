@@ -30,8 +30,16 @@ def start(path: str | Path) -> logging.Logger:
     and for any other error its kind and where the traceback is.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handler = logging.FileHandler(path, mode="w", encoding="utf-8")
+    except OSError as problem:
+        raise SystemExit(
+            f"\ncannot write {path.as_posix()}: {problem.strerror}. Is the disk full or read-only?\n"
+        ) from None
+    logging.raiseExceptions = (
+        False  # a full disk: Python would print what was to be logged, patient values too
+    )
     handler.setFormatter(logging.Formatter("%(levelname)s %(message)s"))
     log.handlers[:] = [handler]
     log.setLevel(logging.INFO)

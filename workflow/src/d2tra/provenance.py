@@ -178,7 +178,8 @@ def hashes_in(folder: Path, apart: Iterable[str] = ()) -> dict[str, str]:
 
 def seal_of(path: str | Path) -> str:
     """Returns the sha256 of a file; that of a manifest names its release."""
-    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+    with Path(path).open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
 def software() -> dict[str, str]:

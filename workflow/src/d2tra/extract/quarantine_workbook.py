@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ from d2tra.extract.given_back import (
     marks_of,
     sheet_names,
 )  # fmt: skip
+from d2tra.extract.screen import as_screened
 from d2tra.extract.site import SiteMapping
 from d2tra.extract.validate import SetAsideError
 from d2tra.io import write_bytes
@@ -58,15 +59,22 @@ STEPS = (
 
 
 def give_back_stopped(
-    stop: SetAsideError, site: SiteMapping, read: Mapping[str, pl.DataFrame], beside: str | Path
+    stop: SetAsideError,
+    site: SiteMapping,
+    screened: Sequence[str],
+    read: Mapping[str, pl.DataFrame],
+    beside: str | Path,
 ) -> StudyError:
     """Writes the workbook of a run that stopped for too much set aside; returns the error that says where it lies.
 
     It lies where that of a finished run lies, `beside` the accounting. A job that fails loses its own files; this one
-    is another job's, so it stays for the person who mends, and is made anew once the run gets further.
+    is another job's, so it stays for the person who mends, and is made anew once the run gets further. `screened`: the
+    sha256 of the raw files when they were screened; one that has changed since is not given back.
     """
     path = Path(beside).with_name("quarantine.xlsx")
-    write_bytes(quarantine_workbook(site, stop.quarantine, stop.by_source, read), path)
+    with as_screened(site, screened):
+        content = quarantine_workbook(site, stop.quarantine, stop.by_source, read)
+    write_bytes(content, path)
     return StudyError(f"{stop} Each cell to mend is marked in {path.as_posix()}.")
 
 

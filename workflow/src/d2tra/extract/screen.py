@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,7 @@ from d2tra.extract.signs import Column, Sign, reads_as_cell, unified_cells
 from d2tra.extract.site import SiteMapping
 from d2tra.extract.sources import ABOVE, WORKBOOKS, cell_batches, source_label
 from d2tra.extract.workbooks import sheet_names
+from d2tra.provenance import seal_of
 
 AUTHOR, EMBEDDED = "author's name", "embedded file"
 BY_SOURCE = "Remove the column from the file, or clear those cells in the source system, and run again."
@@ -171,6 +174,35 @@ def screen_extract(site: SiteMapping) -> Screening:
     ]
     hits, warnings = (tuple(f for stops, f in findings if stops is wanted) for wanted in (True, False))
     return Screening(site.name, hits, warnings, tuple(column.decision() for column in columns))
+
+
+def seals(site: SiteMapping) -> list[str]:
+    """Returns the sha256 of each raw file (or fetched table), in the order of `site.files()`."""
+    return [seal_of(path) for path in site.files()]
+
+
+@contextlib.contextmanager
+def as_screened(site: SiteMapping, sha256: Sequence[str]) -> Iterator[None]:
+    """Raises StudyError where a raw file is not, before or after what is done within, what the screen has read.
+
+    `sha256`: what `seals` returned before the screen began. An error within, of a changed file, is not said: it may
+    name what nobody has screened.
+    """
+    _refuse_unscreened(site, sha256)
+    try:
+        yield
+    finally:
+        _refuse_unscreened(site, sha256)
+
+
+def _refuse_unscreened(site: SiteMapping, sha256: Sequence[str]) -> None:
+    there = seals(site)
+    n_changed = len(set(there) - set(sha256)) or abs(len(there) - len(sha256))
+    if n_changed:
+        raise StudyError(
+            f"{site.name}: {n_changed} of {len(there)} files of the extract changed, came or went since they were screened for "
+            "identifiers; nothing of that was used. Leave the files alone during a run, and run again."
+        ) from None
 
 
 def raw_files(site: SiteMapping) -> list[Path]:

@@ -108,7 +108,7 @@ def exposure_rules(
 
     StudyError names `where` the changes stand, an unknown key and the nearest known one.
     """
-    stated = setting("exposure")
+    stated = {**setting("exposure")}
     for key, change in (changes or {}).items():
         section = stated.get(key, {})
         edge = next((edge for edge in EDGES if edge in section), "number")

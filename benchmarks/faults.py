@@ -1,0 +1,305 @@
+"""Killed, full, read-only, changed under its hands: does a run end in the right result or in a clear sentence?
+
+`uv run python benchmarks/faults.py [--kills N] [--seed N]` builds the small synthetic study of the tests as far as the target `check`
+and the labels (every writer of the package but those of figures and documents) once undisturbed. Then it kills the whole process group
+with SIGKILL N times (default 200), each at a moment drawn uniformly over the undisturbed time, and resumes with the one documented line,
+`snakemake --unlock; snakemake --rerun-incomplete …`, which is killed in turn until one comes through; then every file is compared byte by
+byte and all begins anew. After every kill no file under a final name may be truncated. Then the other faults, one by one. Left out of
+the comparison: logs, which tell when, and Snakemake's own time stamps. Ends with 1 where anything is not as expected.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import polars as pl
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
+from slurm import hashes_of
+
+from small_study import copy_project, read_table, write_small_study, write_table
+
+SITE = "results/small/private/sites/small_site"
+TARGETS = ["check", f"{SITE}/labels.parquet"]
+RESUME = "--rerun-incomplete"
+OTHER_WORLD: dict[str, Any] = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
+SHOWN = "{:<52}{:>8}  {}"
+
+
+class Ended(NamedTuple):
+    """How a call of Snakemake ended (None: it was killed), and what stood on screen."""
+
+    code: int | None
+    screen: str
+
+    def refused(self, words: str) -> bool:
+        """Whether it ended with an error that holds these words, and without a traceback."""
+        return bool(self.code) and words in self.screen and "Traceback" not in self.screen
+
+
+class Case(NamedTuple):
+    """What every fault starts from: the project's copy, an undisturbed build, its hashes, and a folder for its own."""
+
+    project: Path
+    built: Path
+    expected: dict[str, str]
+    folder: Path
+
+    def same(self) -> bool:
+        return hashes_of(self.folder / "results") == self.expected
+
+
+Fault = Callable[[Case], tuple[bool | None, str]]  # as expected (None: skipped), and what was seen
+
+
+def main() -> int:
+    """Runs kills and faults, prints a table; returns the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--kills", type=int, default=200)
+    parser.add_argument("--seed", type=int, default=20240424)
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="d2tra_faults_") as name:
+        base = Path(name)
+        project, built = copy_project(base / "project"), write_small_study(base / "undisturbed")
+        start = time.perf_counter()
+        if (ended := snakemake(project, built)).code:
+            raise SystemExit(ended.screen[-3000:])
+        seconds = time.perf_counter() - start
+        expected = hashes_of(built / "results")
+        print(f"undisturbed: {seconds:.1f} s, {len(expected)} files", flush=True)
+        wrong = kills(Case(project, built, expected, base / "killed"), asked.kills, asked.seed, seconds)
+        for fault in FAULTS:
+            case = Case(project, built, expected, base / fault.__name__)
+            as_expected, seen = fault(case)
+            verdict = {True: "right", False: "WRONG", None: "skipped"}[as_expected]
+            print(SHOWN.format((fault.__doc__ or "").rstrip("."), verdict, seen), flush=True)
+            wrong += as_expected is False
+    return int(wrong > 0)
+
+
+def kills(case: Case, n_kills: int, seed: int, seconds: float) -> int:
+    """Kills and resumes until so many were killed and the last has come through; returns how many faults were found."""
+    draw = random.Random(seed)
+    n_killed = n_through = n_truncated = n_different = n_not_resumed = 0
+    while n_killed < n_kills:
+        write_small_study(case.folder)
+        ended, more = snakemake(case.project, case.folder, kill_after=draw.uniform(0, seconds)), []
+        while ended.code is None:
+            n_killed += 1
+            broken = truncated(case.folder / "results")
+            n_truncated += len(broken)
+            more += broken
+            if snakemake(case.project, case.folder, "--unlock", targets=[]).code:
+                n_not_resumed += 1
+                break
+            after = draw.uniform(0, seconds) if n_killed < n_kills else None
+            ended = snakemake(case.project, case.folder, RESUME, kill_after=after)
+        n_through += 1
+        n_not_resumed += bool(ended.code)
+        if not case.same():
+            n_different += 1
+            now = hashes_of(case.folder / "results")
+            more += sorted(name for name, _ in now.items() ^ case.expected.items())
+        if more or ended.code:
+            print("\n".join(more) or ended.screen[-2000:])
+        shutil.rmtree(case.folder)
+    print(
+        f"{n_killed} kills in {n_through} builds (seed {seed}): {n_truncated} files truncated under a final name,"
+    )
+    print(f"{n_not_resumed} not resumed, {n_different} different from the undisturbed build", flush=True)
+    return n_truncated + n_different + n_not_resumed
+
+
+def disk_full(case: Case) -> tuple[bool | None, str]:
+    """the disk is full, then is not."""
+    write_small_study(case.folder)
+    with own_disk(case.folder / "results", "200k") as disk:
+        if disk is None:
+            return None, "no tmpfs can be mounted here (it takes root)"
+        ended = snakemake(case.project, case.folder)
+        broken = truncated(case.folder / "results")
+        remount(disk, "size=100m")
+        snakemake(case.project, case.folder, "--unlock", targets=[])
+        resumed = snakemake(case.project, case.folder, RESUME)
+        right = ended.refused("disk full") and not broken and not resumed.code and case.same()
+        return right, last_words(ended, "disk full") + (
+            "; resumed: same bytes" if case.same() else "; NOT the same"
+        )
+
+
+def read_only(case: Case) -> tuple[bool | None, str]:
+    """the results folder is read-only, then is not."""
+    write_small_study(case.folder)
+    with own_disk(case.folder / "results", "100m") as disk:
+        if disk is None:
+            return None, "no tmpfs can be mounted here (it takes root)"
+        snakemake(case.project, case.folder, targets=[f"{SITE}/screen.json"])
+        remount(disk, "ro")
+        ended = snakemake(case.project, case.folder)
+        remount(disk, "rw")
+        resumed = snakemake(case.project, case.folder, RESUME)
+        right = ended.refused("read-only") and not resumed.code and case.same()
+        return right, last_words(ended, "read-only") + (
+            "; resumed: same bytes" if case.same() else "; NOT the same"
+        )
+
+
+def source_changes(case: Case) -> tuple[bool | None, str]:
+    """a source file changes after the screen, its time kept."""
+    write_small_study(case.folder)
+    snakemake(case.project, case.folder, targets=[f"{SITE}/screen.json"])
+    visits = case.folder / "extract" / "visits.csv"
+    before = visits.stat()
+    write_table(visits, [{**row, "a_name": "Smith"} for row in read_table(visits)])
+    os.utime(visits, ns=(before.st_atime_ns, before.st_mtime_ns))
+    ended = snakemake(case.project, case.folder)
+    kept = (case.folder / SITE / "harmonised").exists()
+    was_said = "a_name" in ended.screen
+    return ended.refused("since they were screened") and not (kept or was_said), last_words(
+        ended, "since they were screened"
+    )
+
+
+def column_gone(case: Case) -> tuple[bool | None, str]:
+    """a required column is gone from a new delivery."""
+    shutil.copytree(case.built, case.folder)
+    visits = case.folder / "extract" / "visits.csv"
+    rows = read_table(visits)
+    write_table(visits, [{name: row[name] for name in row if name != "visit_date"} for row in rows])
+    ended = snakemake(case.project, case.folder)
+    return ended.refused("visit_date"), last_words(ended, "visit_date")
+
+
+def two_at_once(case: Case) -> tuple[bool | None, str]:
+    """a second run starts while the first is at work."""
+    write_small_study(case.folder)
+    first = start(case.project, case.folder)
+    locks = case.folder / ".snakemake" / "locks"
+    while first.poll() is None and not (locks.is_dir() and any(locks.iterdir())):
+        time.sleep(0.05)
+    second = snakemake(case.project, case.folder)
+    first.communicate()
+    right = second.refused("cannot be locked") and first.returncode == 0 and case.same()
+    return right, last_words(second, "cannot be locked")
+
+
+def other_world(case: Case) -> tuple[bool | None, str]:
+    """another time zone, locale and hash seed, one core."""
+    write_small_study(case.folder)
+    ended = snakemake(case.project, case.folder, cores=1, **OTHER_WORLD)
+    return not ended.code and case.same(), "same bytes" if case.same() else "NOT the same"
+
+
+def keep_incomplete(case: Case) -> tuple[bool | None, str]:
+    """--keep-incomplete is asked for."""
+    write_small_study(case.folder)
+    ended = snakemake(case.project, case.folder, "--keep-incomplete")
+    return ended.refused("is refused") and not case.same(), last_words(ended, "is refused")
+
+
+FAULTS: list[Fault] = [
+    disk_full, read_only, source_changes, column_gone, two_at_once, other_world, keep_incomplete,
+]  # fmt: skip
+
+
+def start(
+    project: Path, folder: Path, *more: str, targets: list[str] = TARGETS, cores: int = 2, **environment: str
+) -> subprocess.Popen[str]:
+    """Starts Snakemake in a process group of its own."""
+    command = [sys.executable, "-m", "snakemake", *targets, "--cores", str(cores), *more]
+    command += [
+        "--snakefile",
+        str(project / "Snakefile"),
+        "--directory",
+        str(folder),
+        "--config",
+        "study=small.yaml",
+    ]
+    package = {"PYTHONPATH": str(project / "workflow" / "src")}
+    return subprocess.Popen(
+        command,
+        env={**os.environ, **package, **environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        encoding="utf-8",
+        start_new_session=True,
+    )
+
+
+def snakemake(
+    project: Path, folder: Path, *more: str, kill_after: float | None = None, **how: object
+) -> Ended:
+    """Runs Snakemake to its end, or kills its whole group after so many seconds and waits until nothing of it is left."""
+    process = start(project, folder, *more, **how)  # type: ignore[arg-type]
+    try:
+        screen, _ = process.communicate(timeout=kill_after)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        return Ended(None, process.communicate()[0])  # read to the end: the last writer is gone
+    return Ended(process.returncode, screen)
+
+
+def truncated(results: Path) -> list[str]:
+    """Returns the files under a final name that do not read to their end; temporary names begin with a dot."""
+    broken = []
+    for path in sorted(results.rglob("*")):
+        if path.is_dir() or any(part.startswith(".") for part in path.relative_to(results).parts):
+            continue
+        try:
+            whole = READERS.get(path.suffix, Path.exists)(path)
+        except Exception:  # however a reader says that the file is broken
+            whole = False
+        if whole is False:
+            broken.append(f"truncated: {path.relative_to(results).as_posix()}")
+    return broken
+
+
+READERS: dict[str, Callable[[Path], object]] = {
+    ".parquet": pl.read_parquet,
+    ".json": lambda path: path.read_bytes().endswith(b"\n") and json.loads(path.read_bytes()) is not None,
+    ".csv": lambda path: path.read_bytes().endswith(b"\n"),
+    ".xlsx": lambda path: zipfile.ZipFile(path).testzip() is None,
+    ".html": lambda path: path.read_text(encoding="utf-8").rstrip().endswith("</html>"),
+}
+
+
+@contextlib.contextmanager
+def own_disk(folder: Path, size: str) -> Iterator[Path | None]:
+    """Mounts a disk of that size at the folder for as long as it is needed; yields None where that is not allowed."""
+    folder.mkdir()
+    done = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], capture_output=True
+    )
+    try:
+        yield None if done.returncode else folder
+    finally:
+        if not done.returncode:
+            subprocess.run(["umount", str(folder)], check=True)
+
+
+def remount(disk: Path, option: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{option}", str(disk)], check=True)
+
+
+def last_words(ended: Ended, words: str) -> str:
+    """Returns the line of the screen that holds the words, or the end of what stood there."""
+    lines = [line.strip() for line in ended.screen.splitlines() if words in line]
+    return lines[0] if lines else f"exit {ended.code}: {ended.screen[-1500:]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
