@@ -7,6 +7,7 @@ suppression and, to show that the attack is one, without. Ends with 1 where anyt
 
 from __future__ import annotations
 
+import multiprocessing
 import sys
 from pathlib import Path
 
@@ -20,20 +21,25 @@ PROFILES = ("opensafely", "acro", "midpoint6")
 def main(n_releases: int) -> int:
     """Returns 1 where a count is recovered from a release with secondary suppression, else 0."""
     recovered = 0
-    for seed in range(n_releases):
-        found = attack_simulated(seed, PROFILES[seed % len(PROFILES)], twice=seed % 2 == 1)
-        recovered += len(found)
-        for name in found:
-            print(f"release {seed}: {name}")
-    print(f"{n_releases} releases with secondary suppression: recovered = {recovered}")
-    without = [
-        attack_simulated(seed, PROFILES[seed % len(PROFILES)], secondary=False)
-        for seed in range(max(n_releases // 20, len(PROFILES)))
-    ]
+    with multiprocessing.Pool() as pool:
+        for seed, found in enumerate(pool.imap(_attack, range(n_releases))):
+            recovered += len(found)
+            for name in found:
+                print(f"release {seed}: {name}", flush=True)
+        print(f"{n_releases} releases with secondary suppression: recovered = {recovered}", flush=True)
+        without = pool.map(_attack_without, range(max(n_releases // 20, len(PROFILES))))
     print(
         f"{len(without)} without it: {sum(map(bool, without))} with recovered counts, {sum(map(len, without))} counts"
     )
     return int(recovered > 0)
+
+
+def _attack(seed: int) -> list[str]:
+    return attack_simulated(seed, PROFILES[seed % len(PROFILES)], twice=seed % 2 == 1)
+
+
+def _attack_without(seed: int) -> list[str]:
+    return attack_simulated(seed, PROFILES[seed % len(PROFILES)], secondary=False)
 
 
 if __name__ == "__main__":

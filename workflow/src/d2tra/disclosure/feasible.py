@@ -65,8 +65,8 @@ def find_world(
 ) -> Found | None:
     """Returns the world within low..high that costs least, cells held back first, then by `wanted` (a weight per count:
     positive, to be large; all 0: none); None where there is none."""
-    near = np.flatnonzero(low < high)
-    if not len(near):
+    near = np.flatnonzero((low != 0) | (high != 0))  # one that must be another number is near too
+    if not len(near) or (low > high).any():
         return None
     column = {int(place): index for index, place in enumerate(near)}
     sums = worlds.matrix[:, near]
@@ -95,25 +95,17 @@ def find_world(
     )
     if solved.x is None:
         return None
-    answer = np.rint(solved.x).astype(int)
     moved = np.zeros(len(low), dtype=int)
-    moved[near] = answer[: len(near)]
-    chosen = [number for number in range(len(cells)) if answer[len(near) + number]]
-    if not _obeys(worlds, moved, low, high, [cell for n, cell in enumerate(cells) if n not in chosen]):
+    moved[near] = np.rint(solved.x[: len(near)]).astype(int)
+    if not ((low <= moved) & (moved <= high)).all() or (worlds.matrix @ moved).any():
         return None  # a solver's rounding must not pass for a proof
+    # read off the counts: the solver takes a choice of a millionth for none, which frees a count of a wide range
+    chosen = [number for number, cell in enumerate(cells) if not _looks_the_same(cell, moved)]
     return Found(moved, chosen, sum(cells[number].cost for number in chosen))
 
 
-def _obeys(
-    worlds: Worlds, moved: np.ndarray, low: np.ndarray, high: np.ndarray, shown: Sequence[Cell]
-) -> bool:
-    return (
-        bool(((low <= moved) & (moved <= high)).all())
-        and not (worlds.matrix @ moved).any()
-        and all(
-            least <= moved[place] <= most for cell in shown for place, (least, most) in cell.ranges.items()
-        )
-    )
+def _looks_the_same(cell: Cell, moved: np.ndarray) -> bool:
+    return all(least <= moved[place] <= most for place, (least, most) in cell.ranges.items())
 
 
 def _matrix(entries: Sequence[tuple[int, int, float]], height: int, width: int) -> csr_array:

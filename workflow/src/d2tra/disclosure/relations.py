@@ -195,6 +195,8 @@ def _by(bound: Bound, *kept: int) -> dict[tuple[Any, ...], dict[tuple[Any, ...],
 def _bind_rows(bound: Bound) -> None:
     """Levels make their total; a total is the group less those not recorded, or the whole line above its levels."""
     for (cohort, _, column), names in _by(bound, 0, 1, 3).items():
+        if column == EVENTS:  # their totals are the patients at each level: two of one size are not one count
+            continue
         levels = {key[0]: name for key, name in names.items() if len(key) == 1}
         totals = {key[0]: name for key, name in names.items() if key[1:] == (OF,)}
         above, group = levels.get(None), (cohort, PATIENTS, None, column)
@@ -205,8 +207,10 @@ def _bind_rows(bound: Bound) -> None:
             first = next((total for level, total in totals.items() if level is not None), totals.get(None))
             assert first is not None
             bound.sum_up(first, parts)
+            one = len({bound.values[total] for total in totals.values()}) == 1
             for total in totals.values():
-                bound.sum_up(total, [first])
+                if one:
+                    bound.sum_up(total, [first])
                 if total[2] is not None and above is not None:
                     bound.sum_up(above, [total])
             _bind_total(bound, first, group, levels.get(NOT_RECORDED))
