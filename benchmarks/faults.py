@@ -31,7 +31,7 @@ import polars as pl
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from slurm import hashes_of
 
-from small_study import copy_project, read_table, write_small_study, write_table
+from small_study import copy_project, read_table, snakemake_call, write_small_study, write_table
 
 SITE = "results/small/private/sites/small_site"
 TARGETS = ["check", f"{SITE}/labels.parquet"]
@@ -220,19 +220,10 @@ def start(
     project: Path, folder: Path, *more: str, targets: list[str] = TARGETS, cores: int = 2, **environment: str
 ) -> subprocess.Popen[str]:
     """Starts Snakemake in a process group of its own."""
-    command = [sys.executable, "-m", "snakemake", *targets, "--cores", str(cores), *more]
-    command += [
-        "--snakefile",
-        str(project / "Snakefile"),
-        "--directory",
-        str(folder),
-        "--config",
-        "study=small.yaml",
-    ]
-    package = {"PYTHONPATH": str(project / "workflow" / "src")}
+    command, package = snakemake_call(project, folder, *targets, *more, cores=cores)
     return subprocess.Popen(
         command,
-        env={**os.environ, **package, **environment},
+        env={**package, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

@@ -276,6 +276,16 @@ class Run(NamedTuple):
         return found
 
 
+def snakemake_call(
+    project: Path, folder: Path, *asked: str, study: str = "small.yaml", cores: int = 2
+) -> tuple[list[str], dict[str, str]]:
+    """Returns the command and the environment that call Snakemake with the Snakefile and the package of `project`."""
+    command = [sys.executable, "-m", "snakemake", *asked, "--cores", str(cores)]
+    command += ["--snakefile", str(project / "Snakefile"), "--directory", str(folder)]
+    command += ["--config", f"study={study}"]
+    return command, {**os.environ, "PYTHONPATH": str(project / "workflow" / "src")}
+
+
 def run_workflow(
     folder: Path,
     *targets: str,
@@ -286,27 +296,10 @@ def run_workflow(
     through: Sequence[str] = (),
 ) -> Run:
     """Calls Snakemake with the Snakefile and the package of `project`, in `folder`; `through` another command."""
-    command = [
-        *through,
-        sys.executable,
-        "-m",
-        "snakemake",
-        *targets,
-        *(["--dry-run"] if dry else []),
-        "--cores",
-        str(cores),
-    ]
-    command += [
-        "--snakefile",
-        str(project / "Snakefile"),
-        "--directory",
-        str(folder),
-        "--config",
-        f"study={study}",
-    ]
-    environment = {**os.environ, "PYTHONPATH": str(project / "workflow" / "src")}
+    asked = [*targets, *(["--dry-run"] if dry else [])]
+    command, environment = snakemake_call(project, folder, *asked, study=study, cores=cores)
     done = subprocess.run(
-        command,
+        [*through, *command],
         env=environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

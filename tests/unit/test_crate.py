@@ -12,16 +12,8 @@ from d2tra import io, provenance
 from d2tra.cli import main
 from d2tra.config import PROJECT, load_study
 from d2tra.disclosure.crate import METADATA, write_crate
-from d2tra.disclosure.ledger import record
 from d2tra.errors import StudyError
-
-STUDY = """\
-title: Sealed
-sites: [demo]
-cohorts: [{name: audit, disease: RA}]
-definitions: [eular_2021]
-seed: 1
-"""
+from sealed_study import STUDY, seal_release
 
 
 @pytest.fixture
@@ -36,16 +28,10 @@ def released(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def seal(profile: str) -> None:
-    private, folder = Path("results/study/private"), Path("results/study/release") / profile
+    folder = Path("results/study/release") / profile
     io.write_text("n\n95\n", folder / "audit" / "table_1.csv")
     io.write_text("<p>report</p>", folder / "audit" / "report.html")
-    Path("raw.csv").write_text("SECRET\n", encoding="utf-8")
-    protocol = provenance.protocol("study.yaml", [])
-    io.write_json(protocol, private / "protocol.json")
-    io.write_json(provenance.manifest(folder, protocol, ["raw.csv"], "study"), folder / "manifest.json")
-    release = provenance.seal_of(folder / "manifest.json")
-    record(private / "ledger" / f"{profile}.csv", release, {})
-    io.write_text(f"{release}\n", private / "seals" / f"release_{profile}.sha256")
+    seal_release(folder, {}, raw="SECRET\n")
 
 
 def packed(out: str = "crate") -> dict[str, dict[str, Any]]:

@@ -8,10 +8,10 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from d2tra.config import Study, load_yaml, parse
+from d2tra.config import Study, expectations_path, load_yaml, parse
 from d2tra.errors import StudyError
 from d2tra.estimates import proportion
-from d2tra.expectations import Expectations, compare_with_expectations, expectations_path, verdict
+from d2tra.expectations import Expectations, compare_with_expectations, verdict
 from d2tra.extract.schemas import complete
 from d2tra.scores import score_visits
 

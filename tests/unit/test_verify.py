@@ -14,14 +14,8 @@ from d2tra.disclosure.verify import verify
 from d2tra.errors import StudyError
 from d2tra.tables import Table, read_tables, write_tables
 from d2tra.tables.cells import as_cells, count_cell
+from sealed_study import STUDY, seal_release
 
-STUDY = """\
-title: Sealed
-sites: [demo]
-cohorts: [{name: audit, disease: RA}]
-definitions: [eular_2021]
-seed: 1
-"""
 KINDS = ["csv", "html", "docx", "xlsx", "tex", "svg", "pdf", "png", "pptx", "md", "json"]
 TWO = [
     {"name": "A. One", "role": "lead", "date": "2026-01-02"},
@@ -39,13 +33,7 @@ def sealed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     write_tables([Table("table_1", "Table", as_cells([count_cell("Patients", "All", 95)]))], numbers)
     for kind in KINDS:
         io.write_bytes(f"content of a {kind}\n".encode() * 3, folder / "audit" / f"file.{kind}")
-    Path("raw.csv").write_text("a\n", encoding="utf-8")
-    protocol = provenance.protocol("study.yaml", [])
-    io.write_json(protocol, private / "protocol.json")
-    io.write_json(provenance.manifest(folder, protocol, ["raw.csv"], "study"), folder / "manifest.json")
-    release = provenance.seal_of(folder / "manifest.json")
-    record(private / "ledger" / "opensafely.csv", release, {"audit": read_tables(numbers)})
-    io.write_text(f"{release}\n", private / "seals" / "release_opensafely.sha256")
+    seal_release(folder, {"audit": read_tables(numbers)}, raw="a\n")
     return folder
 
 

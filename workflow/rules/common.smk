@@ -9,7 +9,6 @@ from d2tra import io
 from d2tra.definitions import definition_files
 from d2tra.disclosure import load_profile
 from d2tra.errors import StudyError
-from d2tra.expectations import expectations_path
 from d2tra.extract.screen import raw_files
 from d2tra.extract.site import load_site
 from d2tra.provenance import modules_behind

@@ -17,7 +17,8 @@ JUDGED = ["labels", "evidence", "policies", "verdicts", "audit_counts"]
 TOLD = ["quarantine", "accounting", "quality"]
 EXPECTED_OF = ["courses", "scores", "labels", "audit_counts"]
 QUALITY_LISTS = ["quality_checks", "same_patient", "expectations"]
-CATALOGUE_FILES = [settings.setting_path("quality"), settings.setting_path("style"), expectations_path(STUDY)]
+CATALOGUE_FILES = [settings.setting_path("quality"), settings.setting_path("style")]
+CATALOGUE_FILES += [settings.expectations_path(STUDY)]
 
 
 rule label_patients:

@@ -306,6 +306,11 @@ def setting_path(name: str) -> Path:
     return config_file(f"{name}.yaml")
 
 
+def expectations_path(study: Study) -> Path:
+    """Returns the file of the study's expectations: its own, else config/expectations.yaml."""
+    return Path(study.expectations) if study.expectations else setting_path("expectations")
+
+
 def setting(name: str) -> dict[str, Any]:
     """Returns what a settings file holds, read once per version of the file: to be read, never changed."""
     path = setting_path(name)

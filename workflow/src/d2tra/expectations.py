@@ -11,7 +11,7 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from d2tra.cohort import select_cohort
-from d2tra.config import Closed, Cohort, Study, config_file, find, load_yaml, parse
+from d2tra.config import Closed, Cohort, Study, expectations_path, find, load_yaml, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.estimates import proportion
 from d2tra.extract.catalogue.values import quartiles
@@ -59,11 +59,6 @@ class Expectations(Closed):
     """All of config/expectations.yaml."""
 
     expectations: list[Expectation]
-
-
-def expectations_path(study: Study) -> Path:
-    """Returns the file of the study's expectations: its own, else config/expectations.yaml."""
-    return Path(study.expectations) if study.expectations else config_file("expectations.yaml")
 
 
 def compare_with_expectations(tables: Mapping[str, pl.DataFrame], study: Study, site: str) -> pl.DataFrame:

@@ -10,7 +10,7 @@ import polars as pl
 from d2tra.config import Study
 from d2tra.definitions.definition import load_definition
 from d2tra.definitions.drug_criteria import count_csdmards
-from d2tra.definitions.facts import Choices, Facts, gather_facts, latest
+from d2tra.definitions.facts import Choices, Facts, gather_facts, latest, of_patient
 from d2tra.definitions.label import Extract
 from d2tra.definitions.visit_criteria import Activity
 
@@ -51,13 +51,13 @@ def counts_of(facts: Facts) -> pl.DataFrame:
             .group_by("patient_id", maintain_order=True)
             .agg(n_bts_tried=pl.col("molecule").n_unique().cast(pl.Int64))
         )
-        tried = facts.index_dates.join(tried, on="patient_id", how="left", maintain_order="left")
+        tried = of_patient(facts.index_dates.select("patient_id"), tried)
         tried = tried.with_columns(pl.col("n_bts_tried").fill_null(0))
+    everybody = of_patient(of_patient(facts.patients.select("patient_id"), counted), tried)
     return facts.named(
-        facts.patients.select("patient_id")
-        .join(counted, on="patient_id", how="left", maintain_order="left")
-        .join(tried, on="patient_id", how="left", maintain_order="left")
-        .select("patient_id", "severity", "n_bts_tried", "n_csdmards_before_bts", "methotrexate_before_bts")
+        everybody.select(
+            "patient_id", "severity", "n_bts_tried", "n_csdmards_before_bts", "methotrexate_before_bts"
+        )
     )
 
 

@@ -8,7 +8,7 @@ import polars as pl
 
 from d2tra.definitions.criteria import Criterion
 from d2tra.definitions.definition import Definition
-from d2tra.definitions.facts import Facts
+from d2tra.definitions.facts import Facts, of_patient
 from d2tra.definitions.leaf import Leaf, text
 from d2tra.errors import StudyError
 
@@ -35,7 +35,7 @@ def collect_evidence(facts: Facts, definitions: Iterable[Definition], of: pl.Ser
     frames = [pl.DataFrame(schema={**SCHEMA, "patient_id": pl.UInt32})]
     for definition in definitions:
         patients = facts.patients.filter(asked, pl.col("disease") == definition.disease).select("patient_id")
-        seen = patients.join(judged, on="patient_id", how="left", maintain_order="left")
+        seen = of_patient(patients, judged)
         for name, node in definition.listed.items():
             frames.append(_rows(_kept(seen, node, facts), definition, name, node))
     return facts.named(pl.concat(frames).sort("patient_id", maintain_order=True))

@@ -93,12 +93,12 @@ def label_patients(
     Sorted by patient, then in the order of `definitions`.
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
-    return labels_of(facts, [load_definition(definition) for definition in definitions])
+    loaded = [load_definition(definition) for definition in definitions]
+    return labels_of(facts, judge_definitions(facts, loaded), loaded)
 
 
-def labels_of(facts: Facts, definitions: list[Definition]) -> Labelled:
-    """Returns what `label_patients` does, from facts gathered before."""
-    judged = judge_definitions(facts, definitions)
+def labels_of(facts: Facts, judged: Judged, definitions: list[Definition]) -> Labelled:
+    """Returns what `label_patients` does, from facts gathered and judged before."""
     labels = pl.concat(_labels(facts, judged, definitions)).sort("patient_id", maintain_order=True)
     met = labels.filter(pl.col("status") == "met")["patient_id"].unique()
     of = {"all": facts.patients["patient_id"], "met_only": met, "none": met.clear()}[facts.choices.evidence]
@@ -119,14 +119,14 @@ def label_visits(
     `definitions`, then by date. As many rows as visits × definitions: ask for those that are needed.
     """
     facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
-    return visits_of(facts, [load_definition(definition) for definition in definitions])
+    loaded = [load_definition(definition) for definition in definitions]
+    return visits_of(facts, judge_definitions(facts, loaded), loaded)
 
 
-def visits_of(facts: Facts, definitions: list[Definition]) -> pl.DataFrame:
-    """Returns what `label_visits` does, from facts gathered before."""
-    verdicts = judge_definitions(facts, definitions).verdicts
+def visits_of(facts: Facts, judged: Judged, definitions: list[Definition]) -> pl.DataFrame:
+    """Returns what `label_visits` does, from facts gathered and judged before."""
     frames = [
-        verdicts.join(
+        judged.verdicts.join(
             _patients_of(facts, definition), on="patient_id", how="semi", maintain_order="left"
         ).select(
             "patient_id",
@@ -171,10 +171,7 @@ def policies_of(facts: Facts, loaded: list[Definition]) -> pl.DataFrame:
         for rank, definition in enumerate(loaded):
             asked = [leaf.key for leaf in leaves_of([definition]) if isinstance(leaf, Problematic)]
             frames.append(
-                _patients_of(facts, definition)
-                .join(verdicts, on="patient_id", how="left", maintain_order="left")
-                .join(recorded, on="patient_id", how="left", maintain_order="left")
-                .select(
+                of_patient(of_patient(_patients_of(facts, definition), verdicts), recorded).select(
                     "patient_id",
                     definition=pl.lit(definition.name),
                     criterion_3_policy=pl.lit(policy),

@@ -11,7 +11,7 @@ from d2tra.config import Study
 from d2tra.definitions.audit import counts_of
 from d2tra.definitions.definition import load_definition
 from d2tra.definitions.facts import Choices, gather_facts
-from d2tra.definitions.label import Definitions, labels_of, policies_of, visits_of
+from d2tra.definitions.label import Definitions, judge_definitions, labels_of, policies_of, visits_of
 
 
 def judge_site(
@@ -29,11 +29,12 @@ def judge_site(
     courses = known["courses"] if "treatments" in tables else None
     facts = gather_facts(tables, courses, known["scores"], Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
-    labels, evidence = labels_of(facts, loaded)
+    judged = judge_definitions(facts, loaded)
+    labels, evidence = labels_of(facts, judged, loaded)
     return {
         "labels": labels,
         "evidence": evidence,
         "policies": policies_of(facts, loaded),
-        "verdicts": visits_of(facts, loaded[:1]),
+        "verdicts": visits_of(facts, judged, loaded[:1]),
         "audit_counts": counts_of(facts),
     }
