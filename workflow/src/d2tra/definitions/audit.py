@@ -10,7 +10,7 @@ import polars as pl
 from d2tra.config import Study
 from d2tra.definitions.definition import load_definition
 from d2tra.definitions.drug_criteria import count_csdmards
-from d2tra.definitions.facts import Choices, Facts, gather_facts, latest, of_patient
+from d2tra.definitions.facts import Choices, Facts, gather_facts, latest_visit, of_patient
 from d2tra.definitions.label import Extract
 from d2tra.definitions.visit_criteria import Activity
 
@@ -35,9 +35,9 @@ def audit_counts(
 def counts_of(facts: Facts) -> pl.DataFrame:
     """Returns what `audit_counts` does, from facts gathered before."""
     activity = _activity_of_eular_2021()
-    visits = facts.visits.lazy().filter(activity.available())
-    severities = visits.select("patient_id", "visit_date", "severity").collect()
-    counted = latest(facts.index_dates, severities, "visit_date", activity.within_days)
+    counted = latest_visit(
+        facts, facts.index_dates, activity.available(), activity.within_days, severity=pl.col("severity")
+    )
     csdmards = count_csdmards(facts, facts.index_dates, "methotrexate")
     counted = counted.with_columns(
         n_csdmards_before_bts=csdmards["n_csdmards"], methotrexate_before_bts=csdmards["includes"]

@@ -57,13 +57,21 @@ def date_failures(courses: pl.DataFrame, counting: CountsFailures) -> pl.DataFra
     )
 
 
+def is_first_of_value(column: str) -> pl.Expr:
+    """Returns whether a row is the first of its patient with that value of the column (Boolean; null is a value).
+
+    Numbers are compared, as words would take ten times as long.
+    """
+    value = pl.col(column).cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1)
+    return (pl.col("patient_id").cast(pl.Int64) * STRIDE + value).is_first_distinct()
+
+
 def nth_date(rows: pl.DataFrame, distinct: str | None, name: str, n: int, called: str) -> pl.DataFrame:
     """Returns patient_id and, called so, the day on which the n-th distinct value (None: the n-th row) had its first
     `name` (null days do not count); no row where there are fewer. Sorted by patient."""
     dated = in_order(rows.filter(pl.col(name).is_not_null()), "patient_id", name).lazy()
-    if distinct is not None:  # numbers, as comparing words would take ten times as long
-        value = pl.col(distinct).cast(pl.Categorical).to_physical().cast(pl.Int64).fill_null(-1)
-        dated = dated.filter((pl.col("patient_id").cast(pl.Int64) * STRIDE + value).is_first_distinct())
+    if distinct is not None:
+        dated = dated.filter(is_first_of_value(distinct))
     patient = pl.col("patient_id")
     enough = (patient == patient.shift(n - 1)).fill_null(False)
     no_more = (patient != patient.shift(n)).fill_null(True)

@@ -127,7 +127,8 @@ class Criterion(Closed):
     @property
     def leaf(self) -> Leaf | None:
         """The criterion of the vocabulary, if this is one."""
-        return next((value for _, value in self if isinstance(value, Leaf)), None)
+        stated = (getattr(self, name) for name in self.model_fields_set)
+        return next((value for value in stated if isinstance(value, Leaf)), None)
 
     @property
     def children(self) -> tuple[Criterion, ...]:

@@ -6,8 +6,9 @@ import polars as pl
 
 from d2tra.codelists import BTS_KINDS, dmards
 from d2tra.definitions.course_dates import date_failures, nth_date
-from d2tra.definitions.drug_criteria import CSDMARD_HISTORY, NO_TREATMENTS, UNKNOWN, CountsFailures
+from d2tra.definitions.drug_criteria import CSDMARD_HISTORY, NO_TREATMENTS, CountsFailures
 from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest, of_patient
+from d2tra.definitions.judging import UNKNOWN
 from d2tra.definitions.leaf import Leaf, Threshold, day, text
 from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at
@@ -40,9 +41,7 @@ class FailedCsdmards(CountsFailures, Leaf):
         """The csDMARD courses with failed_on: the day of the recorded failure, or of the b/tsDMARD added before."""
         assert facts.courses is not None, "ask for courses only where the extract has treatments"
         csdmards = facts.courses.filter(pl.col("kind") == "csdmard")
-        dated = date_failures(csdmards, self).join(
-            bts_added(csdmards, facts.bts_courses), on=COURSE, how="left"
-        )
+        dated = date_failures(bts_added(csdmards, facts.bts_courses), self)
         discounted = pl.col("outcome").is_in(RECORDED) & ~self.failed()
         added = pl.when(pl.lit(self.count_presumed) & ~discounted).then("bts_start")
         return dated.with_columns(failed_on=pl.min_horizontal("failed_on", added))
@@ -115,7 +114,7 @@ class FailedModesOfAction(CountsFailures, Leaf):
         too_short = (
             (pl.col("kind") == "csdmard")
             & (pl.col("outcome") == "failed_inefficacy")
-            & ~self.csdmard_days.holds(n_days)
+            & ~self.csdmard_days.holds_whole(n_days)
         )
         outcome = pl.when(too_short).then(pl.lit("too_short")).otherwise("outcome")
         return dmard_outcomes(facts, dates).with_columns(outcome=outcome)
@@ -162,7 +161,7 @@ def dmard_outcomes(facts: Facts, dates: pl.DataFrame | None = None) -> pl.DataFr
     assert facts.courses is not None, "ask for courses only where the extract has treatments"
     csdmards = facts.courses.filter(pl.col("kind") == "csdmard")
     courses = pl.concat([facts.bts_courses, csdmards])
-    added = bts_added(csdmards, facts.bts_courses)
+    added = bts_added(csdmards, facts.bts_courses).select(*COURSE, "bts_start")
     if dates is None:
         changes = [
             courses.select("patient_id", evaluation_date=pl.col(name))
@@ -185,8 +184,8 @@ def dmard_outcomes(facts: Facts, dates: pl.DataFrame | None = None) -> pl.DataFr
 
 
 def bts_added(csdmards: pl.DataFrame, bts_courses: pl.DataFrame) -> pl.DataFrame:
-    """Returns patient_id, molecule, start_date and bts_start of the csDMARD courses that went on when a b/tsDMARD was begun
-    later: its first such day."""
+    """Returns the csDMARD courses with bts_start: the first day after their start on which a b/tsDMARD was begun while they
+    went on (null: none)."""
     starts = bts_courses.select("patient_id", bts_start="start_date").sort("patient_id", "bts_start")
     following = csdmards.sort("patient_id", "start_date").join_asof(
         starts,
@@ -199,7 +198,7 @@ def bts_added(csdmards: pl.DataFrame, bts_courses: pl.DataFrame) -> pl.DataFrame
         coalesce=False,
     )
     goes_on = pl.col("course_stop_date").is_null() | (pl.col("bts_start") < pl.col("course_stop_date"))
-    return following.filter(goes_on & pl.col("bts_start").is_not_null()).select(*COURSE, "bts_start")
+    return following.with_columns(bts_start=pl.when(goes_on).then("bts_start"))
 
 
 def _listed(courses: pl.DataFrame, by: str, name: str) -> pl.DataFrame:

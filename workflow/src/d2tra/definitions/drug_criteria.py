@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from d2tra.definitions.course_dates import CountsFailures, date_failures, judge_failures
-from d2tra.definitions.facts import KEY, Choices, Facts, latest, of_patient
+from d2tra.definitions.course_dates import CountsFailures, date_failures, is_first_of_value, judge_failures
+from d2tra.definitions.facts import KEY, Choices, Facts, is_first_of_patient, latest, of_patient
+from d2tra.definitions.judging import UNKNOWN
 from d2tra.definitions.leaf import Leaf, day, text
 from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at
 
 NO_TREATMENTS = "the extract has no treatments; the drug history would settle it"
-UNKNOWN = pl.lit(None, dtype=pl.Boolean)
 CSDMARD_HISTORY = (*read_courses(["csdmard"]), Read("patients.csdmard_contraindicated"))
 
 
@@ -130,27 +130,27 @@ def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrex
     if facts.courses is None:
         nothing = {"first_bts": pl.Date, "until": pl.Date, "n_csdmards": pl.Int64, "includes": pl.Boolean}
         return judged.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in nothing.items())
-    first_bts = facts.bts_courses.group_by("patient_id", maintain_order=True).agg(
-        first_bts=pl.col("start_date").min()
-    )
-    judged = of_patient(judged, first_bts).with_columns(
+    bts = facts.bts_courses.select("patient_id", first_bts="start_date")
+    judged = of_patient(judged, bts.filter(is_first_of_patient(bts))).with_columns(
         until=pl.min_horizontal("evaluation_date", "first_bts"),
         first_bts=pl.when(pl.col("first_bts") <= pl.col("evaluation_date")).then("first_bts"),
     )
-    firsts = (
-        facts.courses.filter(pl.col("kind") == "csdmard")
-        .group_by("patient_id", "molecule", maintain_order=True)
-        .agg(csdmard_date=pl.col("start_date").min())
-        .sort("patient_id", "csdmard_date", "molecule")
-        .select(
-            "patient_id",
-            "csdmard_date",
-            n_csdmards=pl.int_range(1, pl.len() + 1).over("patient_id"),
-            includes=(pl.col("molecule") == molecule).cum_sum().over("patient_id") > 0,
-        )
+    begun = facts.courses.filter(pl.col("kind") == "csdmard")
+    begun = begun.filter(is_first_of_value("molecule"))
+    row = pl.int_range(pl.len())
+    firsts = begun.select(
+        "patient_id",
+        csdmard_date="start_date",
+        n_csdmards=row - pl.when(is_first_of_patient(begun)).then(row).forward_fill() + 1,
     )
-    return latest(judged, firsts, "csdmard_date", until="until").with_columns(
-        pl.col("n_csdmards").fill_null(0), pl.col("includes").fill_null(False)
+    its_first = begun.filter(pl.col("molecule") == molecule).select("patient_id", its_first="start_date")
+    return (
+        of_patient(latest(judged, firsts, "csdmard_date", until="until"), its_first)
+        .with_columns(
+            pl.col("n_csdmards").fill_null(0),
+            includes=(pl.col("its_first") <= pl.col("until")).fill_null(False),
+        )
+        .drop("its_first")
     )
 
 

@@ -29,7 +29,7 @@ def collect_evidence(facts: Facts, definitions: Iterable[Definition], of: pl.Ser
     One row per criterion with an id, for the patients of the definition's disease, in the order of the definition; a
     criterion that the study drops where it is unrecorded has no row there.
     """
-    definitions = list(definitions)
+    definitions = list(definitions) if len(of) else []
     asked = pl.col("patient_id").is_in(of.implode())
     judged = judge_leaves(facts, facts.index_dates.filter(asked), leaves_of(definitions), explained=True)
     frames = [pl.DataFrame(schema={**SCHEMA, "patient_id": pl.UInt32})]
@@ -54,9 +54,6 @@ def judge_leaves(
     its reason (`reason <key>`) and, of one that a study may drop, whether it does (`dropped <key>`)."""
     columns: list[pl.Series] = []
     for leaf in leaves:
-        if dates is facts.dates and not explained:
-            columns.append(facts.judge_visits(leaf).alias(leaf.key))
-            continue
         judged = leaf.judge(facts, dates)
         columns.append(judged["met"].alias(leaf.key))
         if explained:

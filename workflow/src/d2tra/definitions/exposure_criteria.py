@@ -9,8 +9,9 @@ from pydantic import Field
 
 from d2tra.codelists import BTS_KINDS
 from d2tra.definitions.course_dates import nth_date
-from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN
+from d2tra.definitions.drug_criteria import NO_TREATMENTS
 from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest, of_patient
+from d2tra.definitions.judging import UNKNOWN
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, text
 from d2tra.definitions.reads import Read, read_courses, read_starts
 from d2tra.treatment.drug_names import recognised
@@ -41,9 +42,10 @@ class Exposure(Leaf):
         courses = facts.courses.filter(pl.col("kind").is_in(self.kinds))
         enough = nth_date(courses, DISTINCT[self.count], "start_date", self.at_least, "enough_on")
         judged = of_patient(dates, enough)
-        n_days = days_between(pl.col("enough_on"), pl.col("evaluation_date"))
-        long_enough = self.days_since.holds(n_days) if self.days_since is not None else pl.lit(True)
-        return judged.with_columns(met=((n_days >= 0) & long_enough).fill_null(False))
+        met = pl.col("enough_on") <= pl.col("evaluation_date")
+        if self.days_since is not None:
+            met &= self.days_since.holds_whole(days_between(pl.col("enough_on"), pl.col("evaluation_date")))
+        return judged.with_columns(met=met.fill_null(False))
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         if facts.courses is None:
@@ -123,8 +125,8 @@ class Adherence(Leaf):
         if facts.treatments is None:
             return dates.with_columns(met=UNKNOWN)
         told = (
-            recognised(facts.treatments)
-            .filter(pl.col("kind").is_in(BTS_KINDS), pl.col("adherence").is_in(["adherent", "non_adherent"]))
+            recognised(facts.treatments.filter(pl.col("adherence").is_in(["adherent", "non_adherent"])))
+            .filter(pl.col("kind").is_in(BTS_KINDS))
             .select(
                 "patient_id", told_of="start_date", drug="molecule", met=pl.col("adherence") == "adherent"
             )

@@ -14,7 +14,7 @@ from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Evidence, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import ROW_DATES, complete, in_order, require_columns
-from d2tra.treatment.courses import outcome_at
+from d2tra.treatment.courses import ended
 from d2tra.treatment.drug_names import recognised
 
 if TYPE_CHECKING:
@@ -84,12 +84,13 @@ class Facts:
 
     @cached_property
     def dates(self) -> pl.DataFrame:
-        """Every patient × evaluation date (the visits up to the cut), sorted."""
-        return self.visits.select("patient_id", evaluation_date="visit_date")
+        """Every patient × evaluation date (the visits up to the cut), sorted, with `visit`: its row in `visits`."""
+        row = pl.int_range(pl.len(), dtype=pl.UInt32)
+        return self.visits.select("patient_id", evaluation_date="visit_date", visit=row)
 
     @cached_property
     def index_dates(self) -> pl.DataFrame:
-        """The last evaluation date of every patient who has one, sorted."""
+        """The last of the `dates` of every patient who has one."""
         return self.dates.filter(self.is_index)
 
     @cached_property
@@ -99,15 +100,22 @@ class Facts:
         return (patient != patient.shift(-1)).fill_null(True)
 
     @cached_property
-    def judged(self) -> dict[str, pl.Series]:
-        """Key of a criterion → its verdicts at `dates`, of those that have been judged there."""
+    def judged(self) -> dict[str, tuple[pl.Series, pl.Series]]:
+        """Key of a criterion → at which of `dates` it has been asked, and its verdicts there (null elsewhere)."""
         return {}
 
-    def judge_visits(self, leaf: Leaf) -> pl.Series:
-        """Returns the verdict of a criterion at each of `dates` (Boolean, null = unknown), judged once."""
-        if leaf.key not in self.judged:
-            self.judged[leaf.key] = leaf.judge(self, self.dates)["met"]
-        return self.judged[leaf.key]
+    def ask(self, leaf: Leaf, where: pl.Series) -> pl.Series:
+        """Returns the verdicts of a criterion at `dates` (Boolean, null = unknown), asked at least `where`, nowhere twice."""
+        n = self.dates.height
+        unasked = pl.repeat(False, n, eager=True), pl.repeat(None, n, dtype=pl.Boolean, eager=True)
+        asked, met = self.judged.get(leaf.key, unasked)
+        new = where & ~asked
+        if new.all():
+            met = leaf.judge(self, self.dates)["met"]
+        elif new.any():
+            met = met.scatter(new.arg_true(), leaf.judge(self, self.dates.filter(new))["met"])
+        self.judged[leaf.key] = asked | new, met
+        return met
 
     @cached_property
     def bts_courses(self) -> pl.DataFrame:
@@ -146,7 +154,7 @@ def gather_facts(
         names=names,
         patients=patients.select("patient_id", "disease", "csdmard_contraindicated", "diagnosis_date"),
         visits=_with_suppression(visits, None if treatments is None else courses),
-        courses=None if treatments is None or courses is None else _as_they_ended(courses, rules),
+        courses=None if treatments is None or courses is None else ended(courses, rules),
         glucocorticoids=glucocorticoids,
         imaging=tables.get("imaging", _numbered(complete(NO_IMAGING, "imaging"), names)),
         treatments=treatments,
@@ -231,6 +239,39 @@ def of_patient(dates: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     return dates.hstack(everyone.select(pl.all().gather(dates["patient_id"])))
 
 
+def visit_before(facts: Facts, dates: pl.DataFrame, looked_at: pl.Series, nth: int = 0) -> pl.Series:
+    """Returns, for each of `dates`, the row in `facts.visits` of the patient's last visit up to it that is `looked_at`
+    (Boolean, of each visit); `nth`: of the one so many before that. Null where there are fewer."""
+    nth_looked_at = looked_at.cum_sum().gather(dates["visit"]).cast(pl.Int64) - 1 - nth
+    row = looked_at.arg_true().gather(nth_looked_at.set(nth_looked_at < 0, None))
+    own = facts.visits["patient_id"].gather(row) == dates["patient_id"]
+    return row.set(~own.fill_null(False), None)
+
+
+def latest_visit(
+    facts: Facts,
+    dates: pl.DataFrame,
+    looked_at: pl.Expr,
+    within_days: int | None = None,
+    day: str = "visit_date",
+    **shown: pl.Expr,
+) -> pl.DataFrame:
+    """Returns `dates` with the patient's last visit in [t − within_days, t] that is `looked_at`: its date, called `day`, and
+    what it has `shown`; null where there is no such visit. As `latest` of visits, which are in order already."""
+    row = visit_before(facts, dates, facts.visits.select(looked_at).to_series())
+    columns = dict.fromkeys(
+        ["visit_date", *(name for each in shown.values() for name in each.meta.root_names())]
+    )
+    visit = facts.visits.select(pl.col(columns).gather(row)).with_columns(
+        evaluation_date=dates["evaluation_date"]
+    )
+    counts = pl.col("visit_date").is_not_null()
+    if within_days is not None:
+        counts &= days_between(pl.col("visit_date"), pl.col("evaluation_date")) <= within_days
+    found = {day: pl.col("visit_date"), **shown}
+    return dates.hstack(visit.select(pl.when(counts).then(each).alias(name) for name, each in found.items()))
+
+
 def latest(
     dates: pl.DataFrame,
     records: pl.DataFrame,
@@ -274,7 +315,7 @@ def _patient_and_day(day: pl.Expr) -> pl.Expr:
 
 def days_between(earlier: pl.Expr, later: pl.Expr) -> pl.Expr:
     """Returns the whole days from the earlier to the later date (Int64)."""
-    return (later - earlier).dt.total_days()
+    return (later.cast(pl.Int32) - earlier.cast(pl.Int32)).cast(pl.Int64)
 
 
 def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None:
@@ -285,12 +326,6 @@ def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None
                 f"study: key 'severity_score': {name!r} is no score with bands{nearest(name, banded) or '.'}"
                 f" Allowed: {', '.join(banded)}."
             )
-
-
-def _as_they_ended(courses: pl.DataFrame, rules: Mapping[str, Any] | None) -> pl.DataFrame:
-    """The courses with the outcome that each has in the end, whatever the date of judgement."""
-    in_the_end = courses.select("patient_id", evaluation_date=pl.lit(FAR_FUTURE)).unique(maintain_order=True)
-    return outcome_at(courses, in_the_end, rules).drop("evaluation_date")
 
 
 def _glucocorticoid_rows(treatments: pl.DataFrame) -> pl.DataFrame:

@@ -8,8 +8,9 @@ from typing import Literal
 import polars as pl
 
 from d2tra.definitions.course_dates import CountsFailures, date_failures, judge_failures
-from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN, failure_in_words, possibility_in_words
+from d2tra.definitions.drug_criteria import NO_TREATMENTS, failure_in_words, possibility_in_words
 from d2tra.definitions.facts import FAR_FUTURE, KEY, Choices, Facts, latest, of_patient
+from d2tra.definitions.judging import UNKNOWN
 from d2tra.definitions.leaf import Leaf, text
 from d2tra.definitions.reads import Read, read_courses
 from d2tra.treatment.courses import outcome_at

@@ -9,8 +9,17 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from d2tra.codelists import BTS_KINDS
-from d2tra.definitions.drug_criteria import NO_TREATMENTS, UNKNOWN
-from d2tra.definitions.facts import FAR_PAST, Choices, Facts, days_between, latest, of_patient
+from d2tra.definitions.drug_criteria import NO_TREATMENTS
+from d2tra.definitions.facts import (
+    Choices,
+    Facts,
+    days_between,
+    is_first_of_patient,
+    latest_visit,
+    of_patient,
+    visit_before,
+)
+from d2tra.definitions.judging import UNKNOWN
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, number, text
 from d2tra.definitions.reads import Read, read_visits
 from d2tra.errors import nearest
@@ -35,31 +44,18 @@ class NeverLow(Leaf):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
-        first = (
-            facts.courses.filter(pl.col("kind").is_in(DMARD_KINDS))
-            .group_by("patient_id")
-            .agg(first_dmard=pl.col("start_date").min())
+        dmards = facts.courses.filter(pl.col("kind").is_in(DMARD_KINDS))
+        first = dmards.filter(is_first_of_patient(dmards)).select("patient_id", "start_date")
+        since = of_patient(facts.dates.select("patient_id"), first)["start_date"]
+        known = pl.col(self.score).is_not_null() & (pl.col("visit_date") >= since)
+        low = known & pl.col(f"{self.score}_band").is_in(self.bands)
+        firsts = facts.visits.select("patient_id", known_from="visit_date").filter(
+            facts.visits.select(known).to_series()
         )
-        patient, visit = "patient_id", pl.col("visit_date")
-        low = pl.col(f"{self.score}_band").is_in(self.bands)
-        is_first = (pl.col(patient) != pl.col(patient).shift()).fill_null(True)  # rows are sorted by patient
-        known = (
-            facts.visits.lazy()
-            .filter(pl.col(self.score).is_not_null())
-            .select(patient, "visit_date", low=low)
-            .join(first.lazy(), on=patient, maintain_order="left")
-            .filter(visit >= pl.col("first_dmard"))
-            .select(
-                patient,
-                "visit_date",
-                known_from=pl.when(is_first).then(visit).forward_fill(),
-                low_on=pl.when("low").then(visit).when(is_first).then(FAR_PAST).forward_fill(),
-            )
-            .with_columns(low_on=pl.when(pl.col("low_on") > FAR_PAST).then("low_on"))
-            .collect()
-        )
-        judged = latest(dates, known, "visit_date")
-        long_enough = self.known_over_days.holds(days_between(pl.col("known_from"), visit))
+        judged = latest_visit(facts, latest_visit(facts, dates, known), low, day="low_on")
+        judged = of_patient(judged, firsts.filter(is_first_of_patient(firsts)))
+        known_over = days_between(pl.col("known_from"), pl.col("visit_date"))
+        long_enough = self.known_over_days.holds_whole(known_over)
         return judged.with_columns(
             met=pl.when(pl.col("low_on").is_not_null()).then(False).when(long_enough).then(True)
         )
@@ -113,22 +109,16 @@ class MeanOfVisits(Leaf):
         return self
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        value, patient = pl.coalesce(MEASURED_AS.get(name, name) for name in self.first_of), "patient_id"
-        mean, since = pl.col("value"), pl.col("visit_date")
-        if self.visits > 1:
-            # rows are sorted by patient: the one so many before is the same patient's, or there are too few
-            earlier = self.visits - 1
-            enough = pl.col(patient) == pl.col(patient).shift(earlier)
-            mean = pl.sum_horizontal(pl.col("value").shift(n) for n in range(self.visits)) / self.visits
-            since = pl.when(enough).then(since.shift(earlier))
-        known = (
-            facts.visits.lazy()
-            .select(patient, "visit_date", value=value)
-            .filter(pl.col("value").is_not_null())
-            .select(patient, "visit_date", mean_of=mean, since=since)
-            .collect()
+        value = facts.visits.select(
+            pl.coalesce(MEASURED_AS.get(name, name) for name in self.first_of)
+        ).to_series()
+        rows = [visit_before(facts, dates, value.is_not_null(), nth) for nth in range(self.visits)]
+        days = facts.visits["visit_date"]
+        judged = dates.with_columns(
+            mean_of=pl.sum_horizontal([value.gather(row) for row in rows], ignore_nulls=False) / self.visits,
+            since=days.gather(rows[-1]),
+            visit_date=days.gather(rows[0]),
         )
-        judged = latest(dates, known, "visit_date", self.within_days)
         all_in_window = days_between(pl.col("since"), pl.col("evaluation_date")) <= self.within_days
         return judged.with_columns(met=pl.when(all_in_window).then(self.mean.holds(pl.col("mean_of"))))
 
@@ -165,10 +155,10 @@ class FollowUp(Leaf):
     days: Threshold
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        first = facts.dates.group_by("patient_id").agg(first_visit=pl.col("evaluation_date").min())
-        judged = of_patient(dates, first)
+        first = facts.dates.filter(is_first_of_patient(facts.dates))
+        judged = of_patient(dates, first.select("patient_id", first_visit="evaluation_date"))
         return judged.with_columns(
-            met=self.days.holds(days_between(pl.col("first_visit"), pl.col("evaluation_date")))
+            met=self.days.holds_whole(days_between(pl.col("first_visit"), pl.col("evaluation_date")))
         )
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:  # noqa: ARG002
@@ -197,7 +187,7 @@ class SinceDiagnosis(Leaf):
             diagnosis = diagnosis.with_columns(counted_from=later)
         judged = of_patient(dates, diagnosis)
         n_days = days_between(pl.col("counted_from"), pl.col("evaluation_date"))
-        return judged.with_columns(met=self.days.holds(n_days))
+        return judged.with_columns(met=self.days.holds_whole(n_days))
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:  # noqa: ARG002
         n_days = days_between(pl.col("counted_from"), pl.col("evaluation_date")).cast(pl.String)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from d2tra.config import Closed
-from d2tra.definitions.facts import Choices, Facts, days_between, latest
+from d2tra.definitions.facts import Choices, Facts, days_between, latest, latest_visit
 from d2tra.definitions.leaf import Leaf, Threshold, day, days_before, joined, number, show_visit, text
 from d2tra.definitions.reads import Read, read_imaging, read_visits
 
@@ -50,9 +50,9 @@ class Signs(Leaf):
     imaging: dict[str, Threshold]  # measure → positive from
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        visits = facts.visits.lazy().filter(self.visit.available())
-        seen = visits.select("patient_id", "visit_date", visit_positive=self.verdict_at_visit()).collect()
-        judged = latest(dates, seen, "visit_date", self.within_days)
+        judged = latest_visit(
+            facts, dates, self.visit.available(), self.within_days, visit_positive=self.verdict_at_visit()
+        )
         judged = latest(judged, imaging_days(facts, self.imaging), "imaging_date", self.within_days)
         either = pl.any_horizontal(
             pl.col(part).fill_null(False) for part in ("visit_positive", "imaging_positive")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import polars as pl
 
-from d2tra.definitions.facts import Choices, Facts, latest
+from d2tra.definitions.facts import Choices, Facts, latest, latest_visit
 from d2tra.definitions.imaging_criteria import Signs, findings
 from d2tra.definitions.leaf import (
     LatestVisit,
@@ -62,15 +62,15 @@ class SynovitisInSwollenJoint(Leaf):
     crp_mg_l: Threshold  # raised; only used without ultrasound
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        visits = facts.visits.lazy().filter(pl.col("sjc28").is_not_null())
-        seen = visits.select(
-            "patient_id",
-            "visit_date",
+        judged = latest_visit(
+            facts,
+            dates,
+            pl.col("sjc28").is_not_null(),
+            self.within_days,
             swollen=self.sjc28.holds(pl.col("sjc28")),
             raised=self.crp_mg_l.holds(pl.col("crp_mg_l_used")),
             suppressed=pl.col("acute_phase_suppressed").fill_null(True),
-        ).collect()
-        judged = latest(dates, seen, "visit_date", self.within_days)
+        )
         judged = latest(judged, self._ultrasound_days(facts), "imaging_date", self.within_days)
         by_ultrasound = (
             pl.when(~pl.col("doppler"))

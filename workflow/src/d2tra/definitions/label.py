@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
@@ -12,7 +12,7 @@ import polars as pl
 from d2tra.config import Policy, Study
 from d2tra.definitions.criteria import Criterion
 from d2tra.definitions.definition import Definition, load_definition
-from d2tra.definitions.drug_criteria import UNKNOWN, CountsFailures, count_failures
+from d2tra.definitions.drug_criteria import CountsFailures, count_failures
 from d2tra.definitions.evidence import collect_evidence, judge_leaves, leaves_of
 from d2tra.definitions.facts import (
     KEY,
@@ -24,7 +24,7 @@ from d2tra.definitions.facts import (
     of_patient,
     up_to_cut,
 )
-from d2tra.definitions.leaf import Leaf
+from d2tra.definitions.judging import UNKNOWN, Question, answer
 from d2tra.definitions.visit_criteria import Problematic
 from d2tra.scores import score_visits
 from d2tra.treatment import trace_courses
@@ -32,6 +32,7 @@ from d2tra.treatment import trace_courses
 Extract = Mapping[str, pl.DataFrame | None]
 Definitions = Iterable[str | Path | Mapping[str, Any] | Definition]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
+
 LABEL_COLUMNS = (
     "patient_id",
     "definition",
@@ -97,9 +98,9 @@ def label_patients(
     return labels_of(facts, judge_definitions(facts, loaded), loaded)
 
 
-def labels_of(facts: Facts, judged: Judged, definitions: list[Definition]) -> Labelled:
+def labels_of(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]) -> Labelled:
     """Returns what `label_patients` does, from facts gathered and judged before."""
-    labels = pl.concat(_labels(facts, judged, definitions)).sort("patient_id", maintain_order=True)
+    labels = _labels(facts, verdicts, definitions)
     met = labels.filter(pl.col("status") == "met")["patient_id"].unique()
     of = {"all": facts.patients["patient_id"], "met_only": met, "none": met.clear()}[facts.choices.evidence]
     return Labelled(facts.named(labels), collect_evidence(facts, definitions, of))
@@ -123,10 +124,10 @@ def label_visits(
     return visits_of(facts, judge_definitions(facts, loaded), loaded)
 
 
-def visits_of(facts: Facts, judged: Judged, definitions: list[Definition]) -> pl.DataFrame:
+def visits_of(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]) -> pl.DataFrame:
     """Returns what `label_visits` does, from facts gathered and judged before."""
     frames = [
-        judged.verdicts.join(
+        verdicts.join(
             _patients_of(facts, definition), on="patient_id", how="semi", maintain_order="left"
         ).select(
             "patient_id",
@@ -189,7 +190,8 @@ def _judge_problematic(facts: Facts, policy: Policy, definitions: list[Definitio
     """The verdict at the index date of the only criteria that hang on the policy: a column by their key."""
     choices = facts.choices.model_copy(update={"if_criterion_3_unrecorded": policy})
     leaves = [leaf for leaf in leaves_of(definitions) if leaf.asks_policy()]
-    return judge_leaves(replace(facts, choices=choices), facts.index_dates, leaves).drop(KEY)
+    judged = judge_leaves(replace(facts, choices=choices), facts.index_dates, leaves)
+    return judged.drop(facts.index_dates.columns)
 
 
 def _verdicts(facts: Facts, definitions: list[Definition]) -> dict[str, pl.Expr]:
@@ -203,94 +205,80 @@ def _verdict(tree: Criterion, definition: Definition) -> pl.Expr:
     return tree.met(lambda leaf: pl.col(leaf.key), frozenset(definition.optional))
 
 
-class Judged(NamedTuple):
-    """verdicts: patient_id, evaluation_date and the verdict of each definition, called by its name, at every visit.
-    criteria: the verdict of each criterion, called by its key, at the index dates of those whom a definition may hold."""
-
-    verdicts: pl.DataFrame
-    criteria: pl.DataFrame
-
-
-def judge_definitions(facts: Facts, definitions: list[Definition]) -> Judged:
-    """Returns the verdicts of the definitions at every visit, and what they hang on at the index dates.
-
-    What drug courses alone settle is settled first: the other criteria are asked at the visits that it leaves open.
-    """
-    leaves = leaves_of(definitions)
-    of_courses = [leaf for leaf in leaves if _reads_courses_alone(leaf, facts)]
-    judged = judge_leaves(facts, facts.dates, of_courses)
-    known = {leaf.key for leaf in of_courses}
-    names = [definition.name for definition in definitions]
-    # nothing is left out as unknown yet: what is open stays open
-    settled = judged.with_columns(
-        definition.tree.met(lambda leaf: pl.col(leaf.key) if leaf.key in known else UNKNOWN, frozenset())
-        .alias(definition.name)
-        for definition in definitions
-    ).select(names)  # fmt: skip
-    may_hold = settled.select(pl.any_horizontal(pl.all().fill_null(True))).to_series()
-    is_open = settled.select(pl.any_horizontal(pl.all().is_null())).to_series() | (may_hold & facts.is_index)
-    others = [leaf for leaf in leaves if leaf.key not in known]
-    asked = judge_leaves(facts, facts.dates.filter(is_open), others)
-    asked = asked.hstack(judged.filter(is_open).drop(KEY))
-    verdicts = asked.with_columns(**_verdicts(facts, definitions))
-    place = is_open.arg_true()
-    everywhere = facts.dates.hstack([settled[name].scatter(place, verdicts[name]) for name in names])
-    return Judged(everywhere, asked.filter(facts.is_index.filter(is_open)))
+def judge_definitions(facts: Facts, definitions: list[Definition]) -> pl.DataFrame:
+    """Returns patient_id, evaluation_date and the verdict of each definition, called by its name, at every visit (null =
+    unknown, or a patient of another disease)."""
+    disease = of_patient(facts.dates.select("patient_id"), facts.patients.select("patient_id", "disease"))[
+        "disease"
+    ]
+    of = {name: (disease == name).fill_null(False) for name in {d.disease for d in definitions}}
+    asked = {d.name: Question(d.tree, frozenset(d.optional), of[d.disease]) for d in definitions}
+    return facts.dates.select(KEY).hstack(_answer(facts, asked))
 
 
-def _reads_courses_alone(leaf: Leaf, facts: Facts) -> bool:
-    return all(read.source.startswith("courses.") for read in leaf.reads(facts.choices))
+def _answer(facts: Facts, asked: dict[str, Question]) -> pl.DataFrame:
+    """The verdicts; unknown if nothing is known of any drug."""
+    if facts.courses is None:
+        return facts.dates.with_columns(UNKNOWN.alias(name) for name in asked).select(list(asked))
+    return answer(facts, asked)
 
 
-def _labels(facts: Facts, judged: Judged, definitions: list[Definition]) -> Iterator[pl.DataFrame]:
-    """Yields the labels of each definition, from its verdicts at every visit."""
-    at_index = judged.verdicts.filter(facts.is_index).rename({"evaluation_date": "index_date"})
-    recorded = _met_without_presumed(facts, judged.criteria, definitions)
+def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]) -> pl.DataFrame:
+    """The labels of all definitions, from their verdicts at every visit; sorted by patient, then as the definitions are."""
+    recorded = _met_without_presumed(facts, verdicts, definitions)
     counts = {counting: _counts(facts, counting) for counting in {d.counting for d in definitions}}
-    for definition in definitions:
+    frames = []
+    for rank, definition in enumerate(definitions):
         name = definition.name
-        met = judged.verdicts.select(KEY).filter(judged.verdicts[name])
+        met = facts.dates.select(KEY).filter(verdicts[name])
         first = met.filter(is_first_of_patient(met)).rename({"evaluation_date": "first_met_date"})
-        labelled = _patients_of(facts, definition)
-        for known in (
-            at_index.select("patient_id", "index_date", met=name),
-            first,
-            counts[definition.counting],
-            recorded.select("patient_id", recorded=name),
-        ):
-            labelled = of_patient(labelled, known)
-        yield labelled.with_columns(
-            definition=pl.lit(name),
+        judged = of_patient(_patients_of(facts, definition), counts[definition.counting])
+        judged = of_patient(judged, first).with_columns(
+            rank=pl.lit(rank, pl.UInt8),
+            met=verdicts[name].gather(judged["visit"]),
+            recorded=recorded[name].gather(judged["visit"]),
+        )
+        frames.append(judged)
+    return (
+        pl.concat(frames, rechunk=True)
+        .sort("patient_id", maintain_order=True)
+        .with_columns(
+            definition=pl.lit(pl.Series([d.name for d in definitions])).gather("rank"),
             status=_status(pl.col("met")),
             hangs_on_presumed=pl.col("met").fill_null(False) & ~pl.col("recorded").fill_null(False),
-        ).select(LABEL_COLUMNS)
+        )
+        .select(LABEL_COLUMNS)
+    )
 
 
 def _met_without_presumed(
-    facts: Facts, criteria: pl.DataFrame, definitions: list[Definition]
+    facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]
 ) -> pl.DataFrame:
-    """patient_id, and by definition the verdict at the index date if no presumed failure counts. `criteria`: what is known
-    of the others, of everybody who meets a definition."""
-    trees = [definition.tree.without_presumed() for definition in definitions]
-    leaves = {node.leaf.key: node.leaf for tree in trees for node in tree.walk() if node.leaf is not None}
-    changed = [leaf for key, leaf in leaves.items() if key not in criteria.columns]
-    judged = criteria.hstack(judge_leaves(facts, criteria.select(KEY), changed).drop(KEY))
-    if facts.courses is None:
-        return judged.select("patient_id", **{d.name: pl.lit(None, dtype=pl.Boolean) for d in definitions})
-    verdicts = {d.name: _verdict(tree, d) for tree, d in zip(trees, definitions, strict=True)}
-    return judged.select("patient_id", **verdicts)
+    """The verdict of each definition if no presumed failure counts, asked at the index dates of those who meet it."""
+    asked = {
+        d.name: Question(tree, frozenset(d.optional), facts.is_index & verdicts[d.name].fill_null(False))
+        for d in definitions
+        if (tree := d.tree.without_presumed()) != d.tree
+    }
+    return verdicts.with_columns(_answer(facts, asked)) if asked else verdicts
 
 
 def _counts(facts: Facts, counting: CountsFailures) -> pl.DataFrame:
-    """How many mechanisms and drugs had failed at the index date; null where nothing is known of any drug."""
-    names = {
-        "n_failed_mechanisms": "n_mechanisms",
-        "n_failed_drugs": "n_drugs",
-        "n_failures_presumed": "n_presumed",
-    }
+    """The index dates (their day, their row `visit` in `dates`), and how many mechanisms and drugs had failed by then; null
+    where nothing is known of any drug."""
     if facts.courses is None:
-        return facts.index_dates.select("patient_id", **dict.fromkeys(names, pl.lit(None, dtype=pl.Int64)))
-    return count_failures(facts, facts.index_dates, counting).select("patient_id", **names)
+        unknown = ("n_mechanisms", "n_drugs", "n_presumed")
+        counted = facts.index_dates.with_columns(pl.lit(None, dtype=pl.Int64).alias(name) for name in unknown)
+    else:
+        counted = count_failures(facts, facts.index_dates, counting)
+    return counted.rename(
+        {
+            "evaluation_date": "index_date",
+            "n_mechanisms": "n_failed_mechanisms",
+            "n_drugs": "n_failed_drugs",
+            "n_presumed": "n_failures_presumed",
+        }
+    )
 
 
 def _patients_of(facts: Facts, definition: Definition) -> pl.DataFrame:

@@ -9,7 +9,7 @@ import polars as pl
 from pydantic import model_validator
 
 from d2tra.config import Closed
-from d2tra.definitions.facts import Choices, Facts, latest
+from d2tra.definitions.facts import Choices, Facts, latest_visit
 from d2tra.definitions.reads import Read
 from d2tra.scores.bands import Limit, rounded
 
@@ -42,6 +42,14 @@ class Leaf(Closed, ABC):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         """Returns the rows of `dates` (patient_id, evaluation_date; sorted) in their order with `met` (Boolean, null =
         unknown) and whatever `explain` needs."""
+
+    def stage(self, choices: Choices) -> int:
+        """Returns when it is asked, the cheapest first: 0 where drugs once given settle it for good, 1 where drugs or the
+        patient do, 2 where it takes visits or other records."""
+        reads = self.reads(choices)
+        if not all(read.source.startswith(("courses.", "patients.")) for read in reads):
+            return 2
+        return int(any(read.within_days is not None or read.source.startswith("patients.") for read in reads))
 
     @abstractmethod
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
@@ -94,9 +102,7 @@ class LatestVisit(Leaf):
         """What would settle it where no visit is available."""
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        visits = facts.visits.lazy().filter(self.available())
-        verdicts = visits.select("patient_id", "visit_date", met=self.met_at_visit()).collect()
-        return latest(dates, verdicts, "visit_date", self.within_days)
+        return latest_visit(facts, dates, self.available(), self.within_days, met=self.met_at_visit())
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         start = day(days_before("evaluation_date", self.within_days))
@@ -151,5 +157,8 @@ def yes_no(column: str) -> pl.Expr:
 
 def show_visit(facts: Facts, judged: pl.DataFrame, day_name: str, shown: pl.Expr) -> pl.DataFrame:
     """Adds `shown` (String) to `judged`: what the visit of that day shows; null without such a visit."""
-    visits = facts.visits.select("patient_id", pl.col("visit_date").alias(day_name), shown=shown)
-    return judged.join(visits, on=["patient_id", day_name], how="left", maintain_order="left")
+    on = ["patient_id", day_name]
+    asked = facts.visits.rename({"visit_date": day_name}).join(
+        judged, on=on, how="semi", maintain_order="left"
+    )
+    return judged.join(asked.select(*on, shown=shown), on=on, how="left", maintain_order="left")

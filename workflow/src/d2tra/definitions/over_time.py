@@ -9,6 +9,7 @@ import polars as pl
 from pydantic import Field
 
 from d2tra.definitions.facts import Choices, Facts, latest, of_patient
+from d2tra.definitions.judging import Question, answer
 from d2tra.definitions.leaf import Leaf, day, days_before, text
 from d2tra.definitions.reads import Read
 
@@ -35,12 +36,17 @@ class OverTime(Leaf):
     def reads(self, choices: Choices) -> tuple[Read, ...]:
         return tuple(Read(read.source) for leaf in self.leaves() for read in leaf.reads(choices))
 
-    def judge_visits(self, facts: Facts) -> pl.DataFrame:
-        """Returns patient_id, visit_date and `all_met` (null = unknown) of every visit, sorted."""
-        verdicts = pl.DataFrame({leaf.key: facts.judge_visits(leaf) for leaf in self.leaves()})
-        met = [child.met(lambda leaf: pl.col(leaf.key), frozenset(self.optional)) for child in self.criteria]
-        all_met = verdicts.select(all_met=pl.all_horizontal(met))
-        return facts.dates.rename({"evaluation_date": "visit_date"}).hstack(all_met)
+    def stage(self, choices: Choices) -> int:  # noqa: ARG002
+        return 3  # after all others
+
+    def judge_visits(self, facts: Facts, patients: pl.Series) -> pl.DataFrame:
+        """Returns patient_id, visit_date and `all_met` (null = unknown) of every visit of these patients, sorted."""
+        own = pl.repeat(False, len(facts.names), eager=True).scatter(patients.unique(), True)
+        where = own.gather(facts.dates["patient_id"])
+        every = type(self.criteria[0])(all_of=self.criteria)
+        all_met = answer(facts, {"all_met": Question(every, frozenset(self.optional), where)})
+        visits = facts.dates.select("patient_id", visit_date="evaluation_date")
+        return visits.hstack(all_met).filter(where)
 
     def shown(self) -> str:
         """The criteria by their ids, or in words."""
@@ -53,7 +59,7 @@ class Reached(OverTime):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         visit, met = pl.col("visit_date"), pl.col("all_met")
         firsts = (
-            self.judge_visits(facts)
+            self.judge_visits(facts, dates["patient_id"])
             .group_by("patient_id", maintain_order=True)
             .agg(reached_on=visit.filter(met).min(), unknown_on=visit.filter(met.is_null()).min())
         )
@@ -85,7 +91,7 @@ class Persistent(OverTime):
     at_least_days: int
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        visits, met = self.judge_visits(facts), pl.col("all_met")
+        visits, met = self.judge_visits(facts, dates["patient_id"]), pl.col("all_met")
         seen_before = visits.select("patient_id", since="visit_date")
         judged = latest(
             dates.with_columns(before=days_before("evaluation_date", self.at_least_days)),

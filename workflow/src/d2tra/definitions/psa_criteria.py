@@ -8,10 +8,10 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from d2tra.codelists import concept_codes, diagnosis_concepts
-from d2tra.definitions.drug_criteria import UNKNOWN
 from d2tra.definitions.facts import KEY, Choices, Facts, latest, of_patient
 from d2tra.definitions.history_criteria import MEASURED_AS
 from d2tra.definitions.imaging_criteria import MODALITY, imaging_days
+from d2tra.definitions.judging import UNKNOWN
 from d2tra.definitions.leaf import LatestVisit, Leaf, Threshold, day, days_before, joined, number, text
 from d2tra.definitions.reads import Read, read_courses, read_imaging, read_visits
 from d2tra.errors import StudyError, nearest

@@ -6,7 +6,7 @@ from typing import Literal
 
 import polars as pl
 
-from d2tra.definitions.facts import Choices, Facts, latest
+from d2tra.definitions.facts import Choices, Facts, latest_visit
 from d2tra.definitions.leaf import (
     LatestVisit,
     Leaf,
@@ -182,13 +182,7 @@ class Problematic(Leaf):
         else:
             verdict_at_visit = pl.any_horizontal(answer.fill_null(False) for answer in answers)
             answered = pl.any_horizontal(answer.is_not_null() for answer in answers)
-        visits = facts.visits.select(
-            "patient_id",
-            pl.col("visit_date").alias(day_name),
-            verdict_at_visit.alias(verdict),
-            answered=answered,
-        )
-        return latest(dates, visits.filter("answered").drop("answered"), day_name, self.within_days)
+        return latest_visit(facts, dates, answered, self.within_days, day_name, **{verdict: verdict_at_visit})
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:
         flags = text(

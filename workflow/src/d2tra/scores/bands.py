@@ -29,7 +29,10 @@ class Limit(Closed):
 
     def holds(self, value: pl.Expr) -> pl.Expr:
         """Returns whether the rounded value keeps the limit (Boolean; null where the value is null)."""
-        number = rounded(value)
+        return self.holds_whole(rounded(value))
+
+    def holds_whole(self, number: pl.Expr) -> pl.Expr:
+        """Returns the same of whole numbers (days, counts), which need no rounding."""
         if self.below is not None:
             return number < self.below
         if self.up_to is not None:
@@ -63,7 +66,13 @@ def band(score: pl.Expr, bands: Sequence[Edge]) -> pl.Expr:
 
     `bands` ascends and its last band is open, as `config/scores.yaml` lists them.
     """
-    named = pl.lit(None, dtype=pl.String)
+    return banded(score, bands).cast(pl.String)
+
+
+def banded(score: pl.Expr, bands: Sequence[Edge]) -> pl.Expr:
+    """Returns the band as `band` does, as an Enum of the names: a byte for each score where text takes sixteen."""
+    names = pl.Enum(list(dict.fromkeys(edge.band for edge in bands)))
+    named = pl.lit(None, dtype=names)
     for edge in reversed(bands):
-        named = pl.when(edge.holds(score)).then(pl.lit(edge.band)).otherwise(named)
+        named = pl.when(edge.holds(score)).then(pl.lit(edge.band, dtype=names)).otherwise(named)
     return named

@@ -21,8 +21,8 @@ def items_met(items: Sequence[Mapping[str, Limit]], needed: int) -> pl.Expr:
     known failure is enough for false.
     """
     met = [_item_met(item) for item in items]
-    n_met = pl.sum_horizontal(item.fill_null(False) for item in met)
-    n_not_met = pl.sum_horizontal((~item).fill_null(False) for item in met)
+    n_met = pl.sum_horizontal(item.fill_null(False).cast(pl.UInt8) for item in met)
+    n_not_met = pl.sum_horizontal((~item).fill_null(False).cast(pl.UInt8) for item in met)
     return (
         pl.when(n_met >= needed)
         .then(True)
@@ -34,6 +34,4 @@ def items_met(items: Sequence[Mapping[str, Limit]], needed: int) -> pl.Expr:
 
 def _item_met(item: Mapping[str, Limit]) -> pl.Expr:
     """A clinic measures the skin by PASI or by BSA, seldom by both: one that is known and fails is a failure."""
-    known = pl.any_horizontal(pl.col(column).is_not_null() for column in item)
-    holds = pl.any_horizontal(limit.holds(pl.col(column)).fill_null(False) for column, limit in item.items())
-    return pl.when(known).then(holds)
+    return pl.max_horizontal(limit.holds(pl.col(column)) for column, limit in item.items())

@@ -8,9 +8,11 @@ import polars as pl
 
 from d2tra.extract.schemas import in_order
 
+SOURCES = pl.Enum(["visit", "lab"])
+
 
 def borrow_labs(visits: pl.DataFrame, labs: pl.DataFrame | None, window_days: int) -> pl.DataFrame:
-    """Returns the visits with esr_mm_h_used, crp_mg_l_used (Float64), and for each `<test>_source` and `<test>_days`.
+    """Returns the visits with esr_mm_h_used, crp_mg_l_used (Float64), and for each `<test>_source` (an Enum) and `<test>_days`.
 
     The visit's own value where there is one (source `visit`); else the result nearest in time within ± `window_days`,
     before or after (source `lab`; `<test>_days` = days from visit to sample); two equally near: the earlier day;
@@ -24,8 +26,8 @@ def borrow_labs(visits: pl.DataFrame, labs: pl.DataFrame | None, window_days: in
             _with_nearest(visits, labs, test, window_days)
             .with_columns(
                 pl.coalesce(column, "borrowed").cast(pl.Float64).alias(f"{column}_used"),
-                pl.when(known).then(pl.lit("visit")).when(pl.col("borrowed").is_not_null()).then(pl.lit("lab"))
-                .otherwise(pl.lit(None, dtype=pl.String)).alias(f"{test}_source"),
+                pl.when(known).then(pl.lit("visit", dtype=SOURCES))
+                .when(pl.col("borrowed").is_not_null()).then(pl.lit("lab", dtype=SOURCES)).alias(f"{test}_source"),
                 pl.when(known).then(0).otherwise("borrowed_days").cast(pl.Int64).alias(f"{test}_days"),
             )
             .drop("borrowed", "borrowed_days")

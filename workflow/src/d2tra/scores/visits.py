@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import polars as pl
+import polars.selectors as cs
 
 from d2tra.config import setting_path
 from d2tra.errors import StudyError, nearest
 from d2tra.extract import schemas
 from d2tra.scores import cdai, dapsa, das28, pasdas, rapid3
-from d2tra.scores.bands import band, rounded
+from d2tra.scores.bands import banded, rounded
 from d2tra.scores.boolean import items_met
 from d2tra.scores.labs import borrow_labs
 from d2tra.scores.settings import ScoreSettings, load_score_settings
@@ -32,6 +33,8 @@ FORMULAS: dict[str, Callable[[], pl.Expr]] = {
 }
 BORROWED = ["esr_mm_h_used", "esr_source", "esr_days", "crp_mg_l_used", "crp_source", "crp_days"]
 FLAGS = ["near_cutoff", "subjective_only"]
+ACTIVE = ["moderate", "high"]  # bands of DAS28
+DISEASES = pl.Enum(["any", *schemas.COLUMNS["patients"]["disease"].allowed])
 
 
 def score_visits(
@@ -39,12 +42,15 @@ def score_visits(
     labs: pl.DataFrame | None = None,
     patients: pl.DataFrame | None = None,
     scores: Iterable[str] | Mapping[str, Any] | None = None,
+    *,
+    as_text: bool = True,
 ) -> pl.DataFrame:
     """Returns one row per visit, sorted by patient and date, with every score of `config/scores.yaml`.
 
     `visits`, `labs`, `patients`: canonical columns; an absent one counts as null. `patients` None: all scores for all
     rows; else the scores of one disease are null for the patients of the other. `scores`: the names wanted (None =
-    all), or a mapping that replaces top-level keys of `config/scores.yaml`.
+    all), or a mapping that replaces top-level keys of `config/scores.yaml`. `as_text` False: bands and sources are Enums,
+    a byte each, for a registry's millions of visits.
 
     Columns: patient_id, visit_date; each score (Float64, unrounded; Boolean for the yes-or-no ones; null = a component
     is missing) and `<score>_band` where it has bands; esr_mm_h_used, crp_mg_l_used with `_source` (`visit`, `lab`) and
@@ -56,11 +62,16 @@ def score_visits(
     wanted = _wanted(settings, None if isinstance(scores, Mapping) else scores)
     complete_labs = None if labs is None else schemas.complete(labs, "labs")
     borrowed = borrow_labs(schemas.complete(visits, "visits"), complete_labs, settings.lab_window_days)
-    # lazily: what several scores and bands have in common is computed once
-    components = _with_disease(borrowed, patients).lazy().with_columns(_components(settings))
-    scored = components.with_columns(_formula(name, settings).alias(name) for name in settings.scores)
-    banded = scored.with_columns(
-        band(pl.col(name), settings.bands_of(name)).alias(f"{name}_band")
+    rows = _with_disease(borrowed, patients)
+    diseases = rows["disease"].unique().to_list()
+    # lazily: what several scores and bands have in common is computed once, what nobody wants not at all
+    scored = (
+        rows.lazy()
+        .with_columns(_components(settings))
+        .with_columns(_value(name, settings, diseases).alias(name) for name in settings.scores)
+    )
+    with_words = scored.with_columns(
+        banded(pl.col(name), settings.bands_of(name)).alias(f"{name}_band")
         for name in settings.scores
         if settings.bands_of(name)
     ).with_columns(_near_cutoff(settings), _subjective_only(settings))
@@ -70,7 +81,8 @@ def score_visits(
         for column in (name, f"{name}_band")
         if column == name or settings.bands_of(name)
     ]
-    return banded.select("patient_id", "visit_date", *with_bands, *BORROWED, *FLAGS).collect()
+    found = with_words.select("patient_id", "visit_date", *with_bands, *BORROWED, *FLAGS).collect()
+    return found.with_columns(cs.enum().cast(pl.String)) if as_text else found
 
 
 def components_of(column: str) -> tuple[str, ...]:
@@ -112,10 +124,17 @@ def _wanted(settings: ScoreSettings, scores: Iterable[str] | None) -> list[str]:
 
 
 def _with_disease(visits: pl.DataFrame, patients: pl.DataFrame | None) -> pl.DataFrame:
+    """Looked up once per patient: the rows of one stand together."""
     if patients is None:
-        return visits.with_columns(disease=pl.lit("any"))
+        return visits.with_columns(disease=pl.lit("any", dtype=DISEASES))
     diseases = schemas.complete(patients, "patients").select("patient_id", "disease").unique()
-    return visits.join(diseases, on="patient_id", how="left", validate="m:1", maintain_order="left")
+    patient = visits["patient_id"]
+    starts = (patient != patient.shift()).fill_null(True)
+    of_each = patient.filter(starts).to_frame().join(
+        diseases.with_columns(pl.col("disease").cast(DISEASES, strict=False)),
+        on="patient_id", how="left", validate="m:1", maintain_order="left",
+    )["disease"]  # fmt: skip
+    return visits.with_columns(disease=of_each.gather(starts.cum_sum() - 1))
 
 
 def _components(settings: ScoreSettings) -> list[pl.Expr]:
@@ -128,26 +147,37 @@ def _components(settings: ScoreSettings) -> list[pl.Expr]:
     ]
 
 
+def _value(name: str, settings: ScoreSettings, diseases: Sequence[str | None]) -> pl.Expr:
+    """The score, not computed where no patient has its disease."""
+    score = settings.scores[name]
+    if score.disease and not {"any", score.disease} & {*diseases}:
+        return pl.lit(None, dtype=pl.Boolean if score.items else pl.Float64)
+    return _formula(name, settings)
+
+
 def _formula(name: str, settings: ScoreSettings) -> pl.Expr:
     score = settings.scores[name]
     value = items_met(score.items, score.needed) if score.items and score.needed else FORMULAS[name]()
     if score.disease is None:
         return value
-    return pl.when(pl.col("disease").is_in(["any", score.disease])).then(value)
+    disease = pl.col("disease")
+    return pl.when((disease == "any") | (disease == score.disease)).then(value)
 
 
 def _near_cutoff(settings: ScoreSettings) -> pl.Expr:
-    near = [
-        rounded((rounded(pl.col(score)) - cut_off).abs()) < settings.near_cutoff_below
+    distances = [
+        (rounded(pl.col(score)) - cut_off).abs()
         for score in ("das28_esr", "das28_crp")
         for cut_off in settings.schemes[str(settings.scores[score].bands)].cut_offs()
     ]
-    return pl.max_horizontal(near).alias("near_cutoff")
+    # rounding keeps the order, so only the least is rounded
+    return (rounded(pl.min_horizontal(distances)) < settings.near_cutoff_below).alias("near_cutoff")
 
 
 def _subjective_only(settings: ScoreSettings) -> pl.Expr:
     active = pl.max_horizontal(
-        pl.col(f"{score}_band").is_in(["moderate", "high"]) for score in ("das28_esr", "das28_crp")
+        pl.col(f"{score}_band").is_in([edge.band for edge in settings.bands_of(score) if edge.band in ACTIVE])
+        for score in ("das28_esr", "das28_crp")
     )
     crp_normal = rounded(pl.col("crp_mg_l_used")) <= settings.subjective_crp_up_to
     return (active & (pl.col("sjc28") == 0) & crp_normal).alias("subjective_only")

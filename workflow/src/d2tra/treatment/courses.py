@@ -45,13 +45,14 @@ def trace_courses(
     _refuse_unknown_reasons(rows["stop_reason"], stated)
     cut = data_cut_date or rows["start_date"].max()
     rows = rows.filter(pl.col("kind").is_not_null(), pl.col("start_date") <= pl.lit(cut, dtype=pl.Date))
-    rows = _with_imputed_stops(rows, stated)
+    rows, names = _numbered(_with_imputed_stops(rows, stated))
     drugs = rows.select("molecule", "kind", "mechanism", "suppresses_crp").unique(
         "molecule", maintain_order=True
     )
     courses = _merged(rows, stated).join(drugs, on="molecule", how="left", maintain_order="left")
     courses = _ended_by_next_drug(courses, rows)
     courses = _with_next_drug(courses, stated).sort("patient_id", "start_date", "molecule")
+    courses = courses.with_columns(pl.col("molecule").cast(pl.String), names.gather(courses["patient_id"]))
     return _as_at(courses, pl.lit(cut, dtype=pl.Date), stated).select(COURSE_COLUMNS)
 
 
@@ -68,6 +69,11 @@ def outcome_at(
     started = dates.join(courses, on="patient_id").filter(pl.col("start_date") <= pl.col("evaluation_date"))
     judged = _as_at(started, pl.col("evaluation_date"), exposure_rules(rules))
     return judged.sort("patient_id", "evaluation_date", "start_date", "molecule")
+
+
+def ended(courses: pl.DataFrame, rules: Mapping[str, Any] | None = None) -> pl.DataFrame:
+    """Returns the courses with the stop and outcome that each has in the end, by all that is recorded."""
+    return _as_at(courses, pl.lit(dt.date.max), exposure_rules(rules))
 
 
 def is_failed(count_intolerance: bool, count_presumed: bool) -> pl.Expr:
@@ -154,7 +160,7 @@ def _refuse_unknown_reasons(found: pl.Series, rules: ExposureRules) -> None:
 
 
 def _with_imputed_stops(rows: pl.DataFrame, rules: ExposureRules) -> pl.DataFrame:
-    """Gives a stop to a drug given in cycles; adds is_imputed and last_recorded_date."""
+    """Gives a stop to a drug given in cycles; adds is_imputed, last_recorded_date and the drug's max_gap_days."""
     exposure, stop = rules.imputed_exposure_days, pl.col("stop_date")
     reason = pl.col("stop_reason")
     untold = reason.is_null() | reason.is_in(exposure.replaces_stop_reasons)
@@ -164,48 +170,70 @@ def _with_imputed_stops(rows: pl.DataFrame, rules: ExposureRules) -> pl.DataFram
     return rows.with_columns(
         is_imputed=is_imputed,
         last_recorded_date=pl.coalesce("stop_date", "start_date"),
+        max_gap_days=rules.max_gap_days.days(),
         stop_date=pl.when(is_imputed)
         .then(pl.col("start_date") + pl.duration(days=exposure.days()))
         .otherwise(stop),
     )
 
 
+def _numbered(rows: pl.DataFrame) -> tuple[pl.DataFrame, pl.Series]:
+    """The rows with each patient's place in the ids (UInt32) and each molecule as an Enum, both in the order of the text:
+    what is sorted, compared and joined from here on are numbers. And the ids.
+    """
+    patient = rows["patient_id"]
+    starts = (patient != patient.shift()).fill_null(True)
+    runs = patient.filter(starts)  # the rows of one patient mostly stand together
+    names = runs.unique().sort()
+    numbers = names.to_frame().with_row_index("number")
+    number = runs.to_frame().join(numbers, on="patient_id", how="left", maintain_order="left")["number"]
+    molecules = pl.Enum(rows["molecule"].unique().sort())
+    return rows.with_columns(
+        pl.col("molecule").cast(molecules), patient_id=number.gather(starts.cum_sum() - 1)
+    ), names
+
+
 def _merged(rows: pl.DataFrame, rules: ExposureRules) -> pl.DataFrame:
     """One row per course, from rows with their stops imputed; a course without stop absorbs all later rows."""
-    reason = pl.col("stop_reason")
-    says_nothing = reason.is_null() | reason.is_in(rules.stop_reasons.not_told)
-    recorded_end = pl.when(~pl.col("is_imputed")).then("ends").max()
-    return (
+    reason, ends = pl.col("stop_reason"), pl.col("ends")
+    in_order = (
         rows.select(
             "patient_id", "molecule", "start_date", "stop_date", reason, "source_row", "is_imputed", "last_recorded_date",
-            says_nothing=says_nothing,
+            "max_gap_days",
             begins=pl.col("start_date").to_physical().cast(pl.Int64),
             ends=pl.col("stop_date").to_physical().cast(pl.Int64).fill_null(FOREVER),
         )
-        .sort("patient_id", "molecule", "start_date")
-        .with_columns(course=_starts_anew(rules.max_gap_days.days()).cum_sum())
-        .sort("course", "ends", "says_nothing", "source_row", descending=[False, True, False, False], maintain_order=True)
-        .group_by("course", maintain_order=True)
-        .agg(
-            pl.col("patient_id", "molecule").first(),
-            pl.col("start_date").min(),
-            course_stop_date=pl.col("stop_date").first(),
-            course_stop_reason=pl.col("stop_reason").first(),
-            has_imputed_stop=(recorded_end < pl.col("ends").max()).fill_null(True),
-            last_start_date=pl.col("start_date").max(),
-            last_recorded_date=pl.col("last_recorded_date").max(),
-            n_records=pl.len().cast(pl.Int64),
-        )
+        .sort("patient_id", "molecule", "start_date", maintain_order=True)
+        .with_columns(course=_starts_anew().cum_sum().set_sorted())
     )  # fmt: skip
+    courses = in_order.group_by("course", maintain_order=True).agg(
+        pl.col("patient_id", "molecule", "start_date").first(),
+        last_start_date=pl.col("start_date").last(),
+        last_recorded_date=pl.col("last_recorded_date").max(),
+        n_records=pl.len().cast(pl.Int64),
+        last_end=ends.max(),
+        recorded_end=pl.when(~pl.col("is_imputed")).then("ends").max(),
+    )
+    # the row that ends last tells how the course stopped; of several, one that tells why
+    says_nothing = reason.is_null() | reason.is_in(rules.stop_reasons.not_told)
+    last = in_order.filter(ends == courses["last_end"].gather(in_order["course"] - 1))
+    if last.height > courses.height:
+        last = last.sort("course", says_nothing, "source_row", maintain_order=True)
+        last = last.filter(pl.col("course") != pl.col("course").shift(fill_value=0))
+    return courses.with_columns(
+        course_stop_date=last["stop_date"],
+        course_stop_reason=last["stop_reason"],
+        has_imputed_stop=(pl.col("recorded_end") < pl.col("last_end")).fill_null(True),
+    )
 
 
-def _starts_anew(max_gap_days: pl.Expr) -> pl.Expr:
+def _starts_anew() -> pl.Expr:
     """True for the first row of a course, of rows sorted by patient, molecule and start."""
     patient, molecule = pl.col("patient_id"), pl.col("molecule")
     other_history = (patient != patient.shift()) | (molecule != molecule.shift())
     offset = other_history.fill_null(True).cum_sum().cast(pl.Int64) * STRIDE
     reached = (offset + pl.col("ends")).cum_max().shift()
-    return (offset + pl.col("begins") > reached + max_gap_days).fill_null(True)
+    return (offset + pl.col("begins") > reached + pl.col("max_gap_days")).fill_null(True)
 
 
 def _ended_by_next_drug(courses: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
