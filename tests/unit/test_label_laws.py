@@ -3,10 +3,15 @@
 import datetime as dt
 
 import polars as pl
+import polars.selectors as cs
 import pytest
 from random_patients import random_extract
 
-from d2tra.definitions import label
+from d2tra.config import PROJECT
+from d2tra.definitions import judge_site, label, visit_columns
+from d2tra.extract.schemas import complete
+from d2tra.scores import score_visits
+from d2tra.treatment import trace_courses
 
 SEEDS = range(3)
 BRANDS = {
@@ -104,3 +109,18 @@ def test_a_shift_of_every_date_shifts_the_dates_and_nothing_else(seed):
     }
     back = labels_of(shifted).with_columns(pl.col("index_date", "first_met_date") - week)
     assert back.equals(labels_of(extract))
+
+
+def test_the_columns_said_to_be_needed_are_all_that_is_looked_at():
+    extract = patients(0)
+    study = {"if_criterion_3_unrecorded": "global_above_50", "severity_score": ["sdai"]}
+    names = sorted(path.stem for path in (PROJECT / "config" / "definitions").glob("*.yaml"))
+    scores = score_visits(extract["visits"], extract["labs"], extract["patients"])
+    valid = {"visits": complete(extract["visits"], "visits"), "scores": scores}
+    known = {**extract, **valid, "courses": trace_courses(extract["treatments"])}
+    needed = cs.by_name(visit_columns(names, study), require_all=False)
+    few = {**known, **{table: rows.select(needed) for table, rows in valid.items()}}
+    assert all(few[table].width < rows.width for table, rows in valid.items())
+    every, judged = judge_site(known, names, study), judge_site(few, names, study)
+    assert every["evidence"].height > 0
+    assert all(judged[name].equals(every[name]) for name in every)

@@ -14,6 +14,8 @@ from d2tra.definitions.facts import Choices, Facts, gather_facts, latest_visit, 
 from d2tra.definitions.label import Extract
 from d2tra.definitions.visit_criteria import Activity
 
+COUNTED_BY = "eular_2021"  # whose activity criterion says at which visit the severity is counted
+
 
 def audit_counts(
     extract: Extract,
@@ -62,6 +64,6 @@ def counts_of(facts: Facts) -> pl.DataFrame:
 
 
 def _activity_of_eular_2021() -> Activity:
-    activity = load_definition("eular_2021").listed["2a"].activity
+    activity = load_definition(COUNTED_BY).listed["2a"].activity
     assert activity is not None, "criterion 2a of eular_2021 is its activity criterion"
     return activity

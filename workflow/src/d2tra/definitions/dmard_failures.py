@@ -7,7 +7,7 @@ import polars as pl
 from d2tra.codelists import BTS_KINDS, dmards
 from d2tra.definitions.course_dates import date_failures, nth_date
 from d2tra.definitions.drug_criteria import CSDMARD_HISTORY, NO_TREATMENTS, CountsFailures
-from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest, of_patient
+from d2tra.definitions.facts import KEY, Choices, Facts, days_between, latest, of_patient, patient_and_day
 from d2tra.definitions.judging import UNKNOWN
 from d2tra.definitions.leaf import Leaf, Threshold, day, text
 from d2tra.definitions.reads import Read, read_courses
@@ -186,19 +186,16 @@ def dmard_outcomes(facts: Facts, dates: pl.DataFrame | None = None) -> pl.DataFr
 def bts_added(csdmards: pl.DataFrame, bts_courses: pl.DataFrame) -> pl.DataFrame:
     """Returns the csDMARD courses with bts_start: the first day after their start on which a b/tsDMARD was begun while they
     went on (null: none)."""
-    starts = bts_courses.select("patient_id", bts_start="start_date").sort("patient_id", "bts_start")
-    following = csdmards.sort("patient_id", "start_date").join_asof(
-        starts,
-        left_on="start_date",
-        right_on="bts_start",
-        by="patient_id",
-        strategy="forward",
-        allow_exact_matches=False,
-        check_sortedness=False,
-        coalesce=False,
+    key = patient_and_day(pl.col("start_date"))
+    starts = bts_courses.select(key=key, added_to="patient_id", bts_start="start_date").sort("key")
+    following = (
+        csdmards.with_columns(key=key)
+        .sort("key", maintain_order=True)
+        .join_asof(starts, on="key", strategy="forward", allow_exact_matches=False, check_sortedness=False)
     )
     goes_on = pl.col("course_stop_date").is_null() | (pl.col("bts_start") < pl.col("course_stop_date"))
-    return following.with_columns(bts_start=pl.when(goes_on).then("bts_start"))
+    own = pl.col("added_to") == pl.col("patient_id")
+    return following.with_columns(bts_start=pl.when(own & goes_on).then("bts_start")).drop("key", "added_to")
 
 
 def _listed(courses: pl.DataFrame, by: str, name: str) -> pl.DataFrame:

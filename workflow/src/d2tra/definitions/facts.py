@@ -14,6 +14,7 @@ from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Evidence, Policy, Study, parse
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.schemas import ROW_DATES, complete, in_order, require_columns
+from d2tra.scores.settings import load_score_settings
 from d2tra.treatment.courses import ended
 from d2tra.treatment.drug_names import recognised
 
@@ -292,11 +293,11 @@ def latest(
     # One number for patient and day makes this a single walk through two sorted columns.
     known = (
         records.filter(pl.col(day).is_not_null())
-        .with_columns(key=_patient_and_day(pl.col(day)))
+        .with_columns(key=patient_and_day(pl.col(day)))
         .rename({"patient_id": "found"})
         .sort("key", maintain_order=True)
     )
-    asked = dates.select("patient_id", key=_patient_and_day(pl.col(until)), asked_day=until)
+    asked = dates.select("patient_id", key=patient_and_day(pl.col(until)), asked_day=until)
     found = asked.join_asof(known, on="key", check_sortedness=False)
     counts = pl.col("found") == pl.col("patient_id")
     if within_days is not None:
@@ -307,8 +308,8 @@ def latest(
     )
 
 
-def _patient_and_day(day: pl.Expr) -> pl.Expr:
-    """One number that orders by patient, then day; no day comes before every day."""
+def patient_and_day(day: pl.Expr) -> pl.Expr:
+    """Returns one number that orders by patient (by number), then day; no day comes before every day."""
     number = day.to_physical().cast(pl.Int64).fill_null(-(STRIDE // 2))
     return number + pl.col("patient_id").cast(pl.Int64) * STRIDE
 
@@ -319,9 +320,9 @@ def days_between(earlier: pl.Expr, later: pl.Expr) -> pl.Expr:
 
 
 def _check_severity_scores(names: tuple[str, ...], scores: pl.DataFrame) -> None:
-    banded = [column.removesuffix("_band") for column in scores.columns if column.endswith("_band")]
+    banded = [name for name, score in load_score_settings().scores.items() if score.bands]
     for name in names:
-        if name not in banded:
+        if name not in banded or f"{name}_band" not in scores.columns:
             raise StudyError(
                 f"study: key 'severity_score': {name!r} is no score with bands{nearest(name, banded) or '.'}"
                 f" Allowed: {', '.join(banded)}."

@@ -41,6 +41,9 @@ class NeverLow(Leaf):
     bands: tuple[str, ...]
     known_over_days: Threshold
 
+    def looks_at(self) -> tuple[str, ...]:
+        return (self.score, f"{self.score}_band")
+
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
@@ -108,10 +111,11 @@ class MeanOfVisits(Leaf):
                 raise ValueError(f"{name!r} is no score and no measurement of a visit{nearest(name, known)}")
         return self
 
+    def looks_at(self) -> list[str]:
+        return [MEASURED_AS.get(name, name) for name in self.first_of]
+
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        value = facts.visits.select(
-            pl.coalesce(MEASURED_AS.get(name, name) for name in self.first_of)
-        ).to_series()
+        value = facts.visits.select(pl.coalesce(self.looks_at())).to_series()
         rows = [visit_before(facts, dates, value.is_not_null(), nth) for nth in range(self.visits)]
         days = facts.visits["visit_date"]
         judged = dates.with_columns(

@@ -49,6 +49,9 @@ class Signs(Leaf):
     visit: JointsAndBlood
     imaging: dict[str, Threshold]  # measure → positive from
 
+    def looks_at(self) -> tuple[str, ...]:
+        return ("sjc28", "crp_mg_l_used", "esr_mm_h_used")
+
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         judged = latest_visit(
             facts, dates, self.visit.available(), self.within_days, visit_positive=self.verdict_at_visit()

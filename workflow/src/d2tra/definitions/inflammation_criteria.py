@@ -61,6 +61,9 @@ class SynovitisInSwollenJoint(Leaf):
     sjc28: Threshold
     crp_mg_l: Threshold  # raised; only used without ultrasound
 
+    def looks_at(self) -> tuple[str, ...]:
+        return ("sjc28", "crp_mg_l_used")
+
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         judged = latest_visit(
             facts,

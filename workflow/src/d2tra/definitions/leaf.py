@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from typing import Self
 
 import polars as pl
@@ -66,6 +67,10 @@ class Leaf(Closed, ABC):
         A risk factor that looks at the same is refused as circular (d2tra.refusals). `choices`: those of the study.
         """
 
+    def looks_at(self) -> Iterable[str]:
+        """Returns the columns of `facts.visits` that judging and explaining need beside patient and date."""
+        return ()
+
     def without_presumed(self) -> Leaf:
         """Returns the criterion that counts no presumed failures: itself, unless it counts them."""
         return self
@@ -100,6 +105,10 @@ class LatestVisit(Leaf):
     @abstractmethod
     def missing(self) -> str:
         """What would settle it where no visit is available."""
+
+    def looks_at(self) -> Iterable[str]:
+        asked = (self.available(), self.met_at_visit(), self.records())
+        return {name for each in asked for name in each.meta.root_names()}
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         return latest_visit(facts, dates, self.available(), self.within_days, met=self.met_at_visit())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pydantic import Field
 
-from d2tra.definitions.facts import Choices, Facts, latest, of_patient
+from d2tra.definitions.facts import Choices, Facts, is_first_of_patient, latest, of_patient
 from d2tra.definitions.judging import Question, answer
 from d2tra.definitions.leaf import Leaf, day, days_before, text
 from d2tra.definitions.reads import Read
@@ -58,18 +58,16 @@ class Reached(OverTime):
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         visit, met = pl.col("visit_date"), pl.col("all_met")
-        firsts = (
-            self.judge_visits(facts, dates["patient_id"])
-            .group_by("patient_id", maintain_order=True)
-            .agg(reached_on=visit.filter(met).min(), unknown_on=visit.filter(met.is_null()).min())
-        )
+        visits = self.judge_visits(facts, dates["patient_id"])
+        judged = dates
+        for name, kind in (("reached_on", met), ("unknown_on", met.is_null())):
+            days = visits.filter(kind).select("patient_id", visit.alias(name))
+            judged = of_patient(judged, days.filter(is_first_of_patient(days)))
         reached, unknown = (
             (pl.col(name) <= pl.col("evaluation_date")).fill_null(False)
             for name in ("reached_on", "unknown_on")
         )
-        return of_patient(dates, firsts).with_columns(
-            met=pl.when(reached).then(True).when(~unknown).then(False)
-        )
+        return judged.with_columns(met=pl.when(reached).then(True).when(~unknown).then(False))
 
     def explain(self, facts: Facts, judged: pl.DataFrame) -> pl.Series:  # noqa: ARG002
         unknown = text("unknown at the visit of ", day("unknown_on"), ", which might have been the first")

@@ -8,10 +8,18 @@ from typing import Any
 import polars as pl
 
 from d2tra.config import Study
-from d2tra.definitions.audit import counts_of
+from d2tra.definitions.audit import COUNTED_BY, counts_of
 from d2tra.definitions.definition import load_definition
-from d2tra.definitions.facts import Choices, gather_facts
+from d2tra.definitions.evidence import leaves_of
+from d2tra.definitions.facts import VISIT, Choices, gather_facts
 from d2tra.definitions.label import Definitions, judge_definitions, labels_of, policies_of, visits_of
+
+
+def visit_columns(definitions: Definitions, study: Study | Mapping[str, Any]) -> set[str]:
+    """Returns the columns of the visits and of their scores that `judge_site` needs."""
+    leaves = leaves_of([*map(load_definition, definitions), load_definition(COUNTED_BY)])
+    bands = {f"{score}_band" for score in Choices.of(study).severity_score}
+    return {*VISIT, *bands, *(column for leaf in leaves for column in leaf.looks_at())}
 
 
 def judge_site(

@@ -157,6 +157,10 @@ class Problematic(Leaf):
     def asks_policy(self) -> bool:
         return True
 
+    def looks_at(self) -> tuple[str, ...]:
+        flags = ("problematic_to_patient", "problematic_to_rheumatologist")
+        return (*flags, "patient_global_mm", "physician_global_mm")
+
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         flags = [pl.col("problematic_to_patient"), pl.col("problematic_to_rheumatologist")]
         judged = self._latest_with(facts, dates, flags, "visit_date", "flagged")
