@@ -413,6 +413,16 @@ def test_filled_cells_tell_of_each_year_and_clinic() -> None:
     assert found.filter(by="clinic")["group"].to_list() == ["A", "B"]
 
 
+def test_rows_that_tell_of_no_clinic_are_counted_and_judged_with_none() -> None:
+    some = facts(**put("visits", pain_mm=pl.when(clinic="B").then(None).otherwise("pain_mm"),
+                       clinic=pl.when(clinic="A").then(pl.col("clinic"))))  # fmt: skip
+    found = filled_cells(some).filter(table="visits", column="pain_mm", by="clinic")
+    assert found.select("group", "n_filled").rows() == [("A", 264), ("no clinic", 0)]
+    assert judged(some, "filled_in_each_clinic.visits.pain_mm") == {
+        "filled_in_each_clinic.visits.pain_mm": "pass"
+    }
+
+
 def altered(folder: Path, monkeypatch: pytest.MonkeyPatch, **family: Any) -> list[Check]:
     """Returns the catalogue of one family, read from a config/ of its own."""
     stated = {"name": "odd", "category": "completeness", "subcategory": "overall", "says": "{column}", "kind": "censored",

@@ -217,6 +217,18 @@ def test_the_way_of_writing_dates_is_guessed_only_where_one_alone_is_possible(
     assert reason in feed.why["dates", "format"]
 
 
+@pytest.mark.parametrize(("n_iso", "asked"), [(99, False), (98, True)])
+def test_one_slip_in_a_hundred_days_of_a_workbook_is_no_question(n_iso: int, asked: bool) -> None:
+    days = pl.DataFrame({"visit_date": ["31/02/2019", *["2019-03-01"] * n_iso]})
+    layout = Layout(Path("clinic.xlsx"), TableSource(file="clinic.xlsx"), {}, days)
+    feed = Feed({"file": "clinic.xlsx"}, {}, [], "visits", layout)
+    guess_dates(feed, words())
+
+    assert (("dates", "format") in feed.why) == asked
+    said = feed.why["dates", "format"] if asked else feed.notes[0]
+    assert ("the other 98 of 99 cells are YYYY-MM-DD" if asked else "1 read in no known way") in said
+
+
 @pytest.mark.parametrize(
     ("unit", "values", "expected"),
     [
@@ -265,7 +277,23 @@ def test_values_above_3_under_haq_are_a_question() -> None:
 def test_a_code_is_a_question_with_what_others_write() -> None:
     patients = [{**row, "Sex": 1 + (row["Sex"] == "F")} for row in uk_tables()["patients"]]
     asked = line_of(uk_site("codes", patients=patients), '"2": CHOOSE')
-    assert "NHS and ISO 5218 write 1 male, 2 female; others the reverse" in asked
+    assert (
+        "NHS and ISO 5218 write 1 male, 2 female; others the reverse. One of: female, male, other, unknown"
+        in asked
+    )
+
+
+def test_an_unknown_word_is_asked_with_the_answers_there_are_and_what_becomes_of_it_without_one() -> None:
+    tables = uk_tables()
+    tables["patients"][0]["Diagnosis"] = "gout"
+    tables["treatments"][1]["Reason stopped"] = "felt sick"
+    proposal = uk_site("unknown_words", **tables)
+    asked = line_of(proposal, "felt sick: CHOOSE")
+    assert "One of: primary_inefficacy, secondary_inefficacy, inefficacy, adverse_event," in asked
+    assert "If none, delete the line: its cells are left out and listed" in asked
+    assert "One of: RA, PsA. If none, delete the line: its rows are set aside" in line_of(
+        proposal, "gout: CHOOSE"
+    )
 
 
 def test_a_heading_with_two_meanings_and_a_misspelt_one_are_questions_and_an_unknown_one_is_ignored() -> None:

@@ -13,16 +13,17 @@ from hypothesis import strategies as st
 
 import omop_database as omop
 import psa_vignettes
-import ra_vignettes as ra
 from d2tra.definitions import label, load_definition
 from d2tra.errors import StudyError
 from d2tra.extract.fetch import fetch_extract
 from d2tra.extract.mapping import harmonise
 from d2tra.extract.omop import Shaped, shape_tables
+from d2tra.extract.omop_records import ALONE
 from d2tra.extract.schemas import COLUMNS, complete
 from d2tra.extract.site import SiteMapping
 from d2tra.extract.validate import Validated, validate_extract
 from d2tra.treatment import recognise_drugs
+from omop_patients import STATUSES, write_known_patients
 
 SYNTHEA = Path(__file__).parents[3] / "shared" / "data" / "omop" / "Synthea27Nj_5.4.zip"
 NO_PLACE = {"treatments": ["adherence"]}  # in the CDM
@@ -92,7 +93,8 @@ visits = st.dictionaries(
             "sjc28": st.integers(0, 28), "patient_global_mm": st.integers(0, 1000).map(lambda n: n / 10),
             "haq_di": st.integers(0, 24).map(lambda n: n / 8), "weight_kg": st.integers(40, 120).map(float),
             "problematic_to_patient": st.booleans(), "recorded_das28_form": st.sampled_from(["esr4", "crp3"]),
-            "haq_walking": st.integers(0, 3), "haq_walking_aid": st.booleans(),
+            "haq_walking": st.integers(0, 3), "haq_walking_aid": st.booleans(), "esr_mm_h": st.integers(1, 120).map(float),
+            "crp_mg_l": st.integers(0, 900).map(lambda n: n / 10),
         },
     ),
     max_size=3,
@@ -176,20 +178,6 @@ FIELDS_OF = {
 
 # --- known labels ---------------------------------------------------------------------------------------------------
 
-KNOWN = {
-    "two mechanisms failed, active, a problem": (ra.ra(*ra.TWO_FAILED, **ra.D2T), "met"),
-    "nobody said whether it is a problem": (ra.ra(*ra.TWO_FAILED, **ra.ACTIVE), "not_assessable"),
-    "in remission": (
-        ra.ra(*ra.TWO_FAILED, tjc28=0, sjc28=0, patient_global_mm=0.0, physician_global_mm=0.0, problematic_to_patient=False),
-        "not_met",
-    ),
-    "one mechanism failed": (ra.ra(*ra.TWO_FAILED[:2], **ra.D2T), "not_met"),
-    "both of one mechanism": (
-        ra.ra(ra.TWO_FAILED[0], ra.TWO_FAILED[1], "etanercept 2018-01-01 2019-01-01 inefficacy", **ra.D2T),
-        "not_met",
-    ),
-}  # fmt: skip
-
 
 def validated(mapping: SiteMapping, folder: Path) -> Validated:
     fetch_extract(mapping, folder, recognise_drugs)
@@ -197,23 +185,12 @@ def validated(mapping: SiteMapping, folder: Path) -> Validated:
 
 
 def test_patients_in_an_omop_database_get_the_labels_that_are_known_of_them(tmp_path: Path) -> None:
-    import duckdb
-
-    names = {str(number): name for number, name in enumerate(KNOWN, start=1)}
-    extract = psa_vignettes.extract_of({number: KNOWN[name][0] for number, name in names.items()})
-    missing = {name: pl.lit(None, dtype=column.dtype) for name, column in COLUMNS["patients"].items()}
-    extract["patients"] = extract["patients"].with_columns(
-        value.alias(name) for name, value in missing.items() if name not in extract["patients"].columns
-    )
-    with duckdb.connect(tmp_path / "ward.duckdb") as database:
-        for statement in omop.statements(omop.cdm_of(extract), "cdm"):
-            database.execute(statement)
-    mapping = site(tmp_path / "ward.duckdb", schema="cdm", data_cut_date=psa_vignettes.JUDGED_ON)
+    database = write_known_patients(tmp_path / "ward.duckdb")
+    mapping = site(database, schema="cdm", data_cut_date=psa_vignettes.JUDGED_ON)
     found = validated(mapping, tmp_path / "fetched")
     assert found.quarantine.is_empty()
     labels = label(found.tables, load_definition("eular_2021")).labels
-    statuses = {names[patient]: status for patient, status in labels.select("patient_id", "status").rows()}
-    assert statuses == {name: status for name, (_, status) in KNOWN.items()}
+    assert dict(labels.select("patient_id", "status").rows()) == STATUSES
 
 
 # --- what becomes of a row ------------------------------------------------------------------------------------------
@@ -282,7 +259,7 @@ def test_weight_alone_is_no_clinic_assessment() -> None:
     ]
     result = shaped(with_rows("measurement", *rows, measured(1, measurement_source_value="sjc28")))
     assert rows_of(result, "visits", "visit_date", "weight_kg") == [("2020-01-02", "60")]
-    assert fates(result, "measurement")["weight, height or BMI on a day without an assessment"] == 1
+    assert fates(result, "measurement")[ALONE] == 1
 
 
 def test_what_is_not_listed_is_counted_and_named_with_its_rows_and_persons() -> None:

@@ -20,7 +20,7 @@ from d2tra.extract.omop_tables import CDM, SCREENED_AS, VOCABULARY
 from d2tra.extract.screen import raise_if_identifiers, screen_extract
 from d2tra.extract.site import REQUIRED_TABLES, TABLES, SiteMapping, TableSource, cdm_files
 from d2tra.extract.sources import read_cells
-from d2tra.logs import log
+from d2tra.logs import count_rows, log
 from d2tra.provenance import seal_of
 
 GREATEST_CONCEPT = 2**31 - 1  # the CDM's concept ids are SQL integers
@@ -53,6 +53,8 @@ def fetch_extract(
         }
         files = {path.name: {"rows": n, "sha256": seal_of(path)} for path, n in rows.items()}
         io.copy(ready, target)
+        if site.format != "omop":  # streamed, so that no writer has counted them
+            count_rows("written", sum(rows.values()))
     return {"site": site.name, "format": site.format, "source": source, "files": files}
 
 

@@ -17,9 +17,11 @@ NO_ASSESSMENT = (
     "weight_kg",
     "height_cm",
     "bmi_kg_m2",
+    "esr_mm_h",
+    "crp_mg_l",
 )  # measured anywhere: alone they make no clinic assessment
 UNLISTED = "concept and source value are not in omop.csv"
-ALONE = "weight, height or BMI on a day without an assessment"
+ALONE = "weight, height, BMI, ESR or CRP of a visit on a day without an assessment"
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from d2tra.proposal.words import Words
 ISO_DAY = r"^[0-9]{4}-[0-9]{2}(?:-[0-9]{2})?$"
 YEARS = (1900, 2100)
 SERIAL_DAYS = (7_305, 54_788)  # 1920 to 2049 as Excel counts days
-MOST_SLIPS = 0.01  # of the cells may read the other way round before both ways are a question
+MOST_SLIPS = 0.01  # of the cells may read the other way round, or not at all beside ISO days, before there is a question
 BOTH_WAYS = {"%d": "%m", "%m": "%d"}
 
 
@@ -62,8 +62,11 @@ def guess_dates(feed: Feed, words: Words) -> None:
     counts = {written: n_read(other, written) for written in words.dates}
     most = max(counts.values())
     best = [written for written, count in counts.items() if count == most]
-    if not most:
-        reason = f"none of {n_other:,} cells reads in a known way; say how, as in %d/%m/%Y"
+    if not most and n_other <= MOST_SLIPS * n:
+        slips = f"{n_other:,} read in no known way and will be set aside or left out"
+        feed.notes.append(f"dates: {n - n_other:,} of {n:,} cells read as YYYY-MM-DD; {slips}")
+    elif not most:
+        reason = f"none of {n_other:,} cells reads in a known way{in_iso}; say how, as in %d/%m/%Y"
         feed.guess(("dates", "format"), CHOOSE, reason)
     elif len(best) > 1:
         both = f"{most:,} of {n_other:,} cells read as {' and as '.join(best)}: both are possible; which is it?{in_iso}"

@@ -84,19 +84,22 @@ def _guess_list(feed: Feed, column: Column, theirs: list[str], words: Words) -> 
     name = "bool" if column.kind == "bool" else column.name
     scheme = words.scheme(name, [word for word, _ in found])
     for word, n in shown:
-        ours, reason = meaning(column.name, word, scheme, words)
+        ours, reason = meaning(column, word, scheme, words)
         feed.guess(("values", column.name, word), ours, f"{in_cells(n)}; {reason}")
 
 
-def meaning(name: str, word: str, scheme: Scheme, words: Words) -> tuple[str, str]:
-    """Returns what a word of theirs probably means, or CHOOSE, and why."""
+def meaning(column: Column, word: str, scheme: Scheme, words: Words) -> tuple[str, str]:
+    """Returns what a word of theirs probably means, or CHOOSE, and why, with the answers there are."""
+    ours = ", ".join(column.allowed) or "true, false"
     if re.fullmatch(r"[0-9]+(?:\.0)?", word):  # departments use codes both ways
-        return CHOOSE, f"a code: what does it stand for? {CODE_HINTS.get(name, '')}".strip()
+        hint = f" {CODE_HINTS[column.name]}." if column.name in CODE_HINTS else ""
+        return CHOOSE, f"a code: what does it stand for?{hint} One of: {ours}"
     if key(word) in scheme:
         return scheme[key(word)], "a known word"
     near = words.alike(word, scheme)
     hint = f"; spelt almost like {near!r}, {scheme[near]}?" if near else ""
-    return CHOOSE, f"an unknown word: which of ours?{hint} If none, list it under missing"
+    so = "its rows are set aside" if column.is_key else "its cells are left out"
+    return CHOOSE, f"an unknown word{hint}. One of: {ours}. If none, delete the line: {so} and listed"
 
 
 def _guess_lab_words(feed: Feed, ours: str, theirs: list[str], words: Words) -> None:

@@ -12,7 +12,7 @@ DECIMALS = 6  # of percent: what is below is no more than the rounding of the ma
 def empty_in(facts: Facts, table: str, column: str, by: Group, above: float, rows_at_least: int) -> Counted:
     """Years (or clinics) with enough rows of whose cells more than `above` percent are empty."""
     facts.filled(table, column)
-    groups = facts.grouped(table, by).filter(pl.col("n") >= rows_at_least)
+    groups = facts.grouped(table, by).drop_nulls(by).filter(pl.col("n") >= rows_at_least)
     empty = groups.select(by, share=_percent_empty(pl.col(column), pl.col("n")))
     return _named(empty, by, pl.col("share") > above)
 
@@ -22,7 +22,7 @@ def empty_shift(
 ) -> Counted:
     """Years whose share of empty cells stands off that of the year before (clinics: off all rows) by more percent points."""
     facts.filled(table, column)
-    groups = facts.grouped(table, by).filter(pl.col("n") >= rows_at_least)
+    groups = facts.grouped(table, by).drop_nulls(by).filter(pl.col("n") >= rows_at_least)
     share = _percent_empty(pl.col(column), pl.col("n"))
     whole = _percent_empty(pl.col(column).sum(), pl.col("n").sum())
     shifts = groups.select(by, share=share, off=(share - (share.shift(1) if by == "year" else whole)).abs())

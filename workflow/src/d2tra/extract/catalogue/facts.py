@@ -91,15 +91,16 @@ class Facts:
         return values
 
     def grouped(self, table: str, by: Group) -> pl.DataFrame:
-        """Returns per year or clinic: `n` rows, and of every column how many cells are filled; ascending."""
+        """Returns per year or clinic: `n` rows, and of every column how many cells are filled; ascending,
+        rows that tell of none last (null)."""
         rows = self.rows(table)
         if by not in rows.columns:
             raise NotApplicableError(f"the rows tell of no {by}")
 
         def make() -> pl.DataFrame:
             names = [*COLUMNS[table], *RESULTS.get(table, {})]
-            counts = rows.drop_nulls(by).group_by(by).agg(pl.len().alias("n"), pl.col(names).count())
-            return counts.sort(by)
+            counts = rows.group_by(by).agg(pl.len().alias("n"), pl.col(names).count())
+            return counts.sort(by, nulls_last=True)
 
         counts: pl.DataFrame = self.once(("grouped", table, by), make)
         return counts

@@ -40,7 +40,7 @@ def rows_shift(facts: Facts, table: str, column: str, times: float, rows_at_leas
 
     The first and the last year are left out: the extract may cut them short.
     """
-    whole = facts.grouped(table, "year").select("year", "n").head(-1).tail(-1)
+    whole = facts.grouped(table, "year").drop_nulls("year").select("year", "n").head(-1).tail(-1)
     pairs = whole.with_columns(before=pl.col("n").shift(1)).drop_nulls()
     pairs = pairs.filter(pl.max_horizontal("n", "before") >= rows_at_least)
     if pairs.is_empty():

@@ -53,7 +53,7 @@ def same_patients(checks: Sequence[Check], facts: Facts) -> pl.DataFrame:
 
 def filled_cells(facts: Facts) -> pl.DataFrame:
     """Returns how many cells are filled, per table, column, by (year, clinic) and group: n rows, n_filled; optional
-    columns with any value only. Order: canonical columns, then groups ascending."""
+    columns with any value only. Order: canonical columns, then groups ascending, rows that tell of none last."""
     found = [pl.DataFrame(schema=FILLED)]
     groupings: tuple[Group, ...] = ("year", "clinic")
     for by in groupings:
@@ -67,7 +67,7 @@ def filled_cells(facts: Facts) -> pl.DataFrame:
                     found.append(
                         groups.select(
                             table=pl.lit(table), column=pl.lit(column.name), by=pl.lit(by),
-                            group=pl.col(by).cast(pl.String), n=pl.col("n").cast(pl.Int64),
+                            group=pl.col(by).cast(pl.String).fill_null(f"no {by}"), n=pl.col("n").cast(pl.Int64),
                             n_filled=pl.col(column.name).cast(pl.Int64),
                         )
                     )  # fmt: skip
