@@ -1,8 +1,10 @@
 """Killed, full, read-only, changed under its hands: does a run end in the right result or in a clear sentence?
 
 `uv run python benchmarks/faults.py [--kills N] [--seed N]` builds the small synthetic study of the tests as far as the target `check`
-and the labels (every writer of the package but those of figures and documents) once undisturbed. Then it kills the whole process group
-with SIGKILL N times (default 200), each at a moment drawn uniformly over the undisturbed time, and resumes with the one documented line,
+and the labels (every writer of the package but those of figures and documents) once undisturbed, and watches that nothing is written
+under its final name: a kill would meet so short a write once in hundreds. Then it kills the whole process group with SIGKILL N times
+(default 200), each at a moment drawn uniformly over the time that the undisturbed jobs took, from Snakemake's lock on; lays down beside
+what is left what a kill in the midst of a write leaves, files under temporary names; and resumes with the one documented line,
 `snakemake --unlock; snakemake --rerun-incomplete …`, which is killed in turn until one comes through; then every file is compared byte by
 byte and all begins anew. After every kill no file under a final name may be truncated. Then the other faults, one by one. Left out of
 the comparison: logs, which tell when, and Snakemake's own time stamps. Ends with 1 where anything is not as expected.
@@ -24,27 +26,29 @@ import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import polars as pl
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 from slurm import hashes_of
 
-from small_study import copy_project, read_table, snakemake_call, write_small_study, write_table
+from small_study import OTHER_WORLD, copy_project, read_table, snakemake_call, write_small_study, write_table
+from watched_writes import can_watch, watched
 
 SITE = "results/small/private/sites/small_site"
 TARGETS = ["check", f"{SITE}/labels.parquet"]
 RESUME = "--rerun-incomplete"
-OTHER_WORLD: dict[str, Any] = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
+ASIDE = ".{name}." + 32 * "0"  # the temporary name that d2tra.io gives
 SHOWN = "{:<52}{:>8}  {}"
 
 
 class Ended(NamedTuple):
-    """How a call of Snakemake ended (None: it was killed), and what stood on screen."""
+    """How a call of Snakemake ended (None: it was killed), what stood on screen, seconds since Snakemake's lock."""
 
     code: int | None
     screen: str
+    seconds: float
 
     def refused(self, words: str) -> bool:
         """Whether it ended with an error that holds these words, and without a traceback."""
@@ -75,13 +79,17 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="d2tra_faults_") as name:
         base = Path(name)
         project, built = copy_project(base / "project"), write_small_study(base / "undisturbed")
-        start = time.perf_counter()
-        if (ended := snakemake(project, built)).code:
-            raise SystemExit(ended.screen[-3000:])
-        seconds = time.perf_counter() - start
+        ended, in_place = undisturbed(project, built)
         expected = hashes_of(built / "results")
-        print(f"undisturbed: {seconds:.1f} s, {len(expected)} files", flush=True)
-        wrong = kills(Case(project, built, expected, base / "killed"), asked.kills, asked.seed, seconds)
+        print(f"undisturbed: {ended.seconds:.1f} s from the lock on, {len(expected)} files,", end=" ")
+        print(
+            "not watched: no inotify here" if in_place is None else f"written in place: {in_place}",
+            flush=True,
+        )
+        wrong = len(in_place or [])
+        wrong += kills(
+            Case(project, built, expected, base / "killed"), asked.kills, asked.seed, ended.seconds
+        )
         for fault in FAULTS:
             case = Case(project, built, expected, base / fault.__name__)
             as_expected, seen = fault(case)
@@ -89,6 +97,18 @@ def main() -> int:
             print(SHOWN.format((fault.__doc__ or "").rstrip("."), verdict, seen), flush=True)
             wrong += as_expected is False
     return int(wrong > 0)
+
+
+def undisturbed(project: Path, folder: Path) -> tuple[Ended, list[str] | None]:
+    """Builds once; returns how it ended and what was written in place, None where that cannot be watched."""
+    if not can_watch():
+        ended, in_place = snakemake(project, folder), None
+    else:
+        with watched(folder / "results") as in_place:
+            ended = snakemake(project, folder)
+    if ended.code:
+        raise SystemExit(ended.screen[-3000:])
+    return ended, in_place
 
 
 def kills(case: Case, n_kills: int, seed: int, seconds: float) -> int:
@@ -103,6 +123,8 @@ def kills(case: Case, n_kills: int, seed: int, seconds: float) -> int:
             broken = truncated(case.folder / "results")
             n_truncated += len(broken)
             more += broken
+            if not case.same():
+                leave_half_written(case.folder / SITE)
             if snakemake(case.project, case.folder, "--unlock", targets=[]).code:
                 n_not_resumed += 1
                 break
@@ -169,9 +191,12 @@ def source_changes(case: Case) -> tuple[bool | None, str]:
     ended = snakemake(case.project, case.folder)
     kept = (case.folder / SITE / "harmonised").exists()
     was_said = "a_name" in ended.screen
-    return ended.refused("since they were screened") and not (kept or was_said), last_words(
-        ended, "since they were screened"
-    )
+    os.utime(visits)  # Snakemake goes by a file's time
+    anew = snakemake(case.project, case.folder, targets=[f"{SITE}/screen.json"])
+    is_screened_anew = not anew.code and "rule screen_extract" in anew.screen
+    words = "since they were screened"
+    right = ended.refused(words) and not (kept or was_said) and is_screened_anew
+    return right, last_words(ended, words)
 
 
 def column_gone(case: Case) -> tuple[bool | None, str]:
@@ -180,21 +205,24 @@ def column_gone(case: Case) -> tuple[bool | None, str]:
     visits = case.folder / "extract" / "visits.csv"
     rows = read_table(visits)
     write_table(visits, [{name: row[name] for name in row if name != "visit_date"} for row in rows])
-    ended = snakemake(case.project, case.folder)
-    return ended.refused("visit_date"), last_words(ended, "visit_date")
+    ended, words = (
+        snakemake(case.project, case.folder),
+        "required column of table visits is missing: 'visit_date'",
+    )
+    return ended.refused(words), last_words(ended, words)
 
 
 def two_at_once(case: Case) -> tuple[bool | None, str]:
     """a second run starts while the first is at work."""
     write_small_study(case.folder)
     first = start(case.project, case.folder)
-    locks = case.folder / ".snakemake" / "locks"
-    while first.poll() is None and not (locks.is_dir() and any(locks.iterdir())):
-        time.sleep(0.05)
+    wait_for_lock(first, case.folder)
     second = snakemake(case.project, case.folder)
     first.communicate()
-    right = second.refused("cannot be locked") and first.returncode == 0 and case.same()
-    return right, last_words(second, "cannot be locked")
+    # Snakemake sees the files of a job that is at work before it sees the lock.
+    words = "seem to be incomplete" if "seem to be incomplete" in second.screen else "cannot be locked"
+    right = second.refused(words) and first.returncode == 0 and case.same()
+    return right, last_words(second, words)
 
 
 def other_world(case: Case) -> tuple[bool | None, str]:
@@ -234,14 +262,31 @@ def start(
 def snakemake(
     project: Path, folder: Path, *more: str, kill_after: float | None = None, **how: object
 ) -> Ended:
-    """Runs Snakemake to its end, or kills its whole group after so many seconds and waits until nothing of it is left."""
+    """Runs Snakemake to its end, or kills its whole group so many seconds after its lock and waits until nothing of it is left."""
     process = start(project, folder, *more, **how)  # type: ignore[arg-type]
+    wait_for_lock(process, folder)
+    locked = time.perf_counter()
     try:
-        screen, _ = process.communicate(timeout=kill_after)
+        screen, code = process.communicate(timeout=kill_after)[0], process.returncode
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
-        return Ended(None, process.communicate()[0])  # read to the end: the last writer is gone
-    return Ended(process.returncode, screen)
+        screen, code = process.communicate()[0], None  # read to the end: the last writer is gone
+    return Ended(code, screen, time.perf_counter() - locked)
+
+
+def wait_for_lock(process: subprocess.Popen[str], folder: Path) -> None:
+    """Waits until Snakemake, which locks the folder once it knows what is to be done, has done so or has ended."""
+    locks = folder / ".snakemake" / "locks"
+    while process.poll() is None and not (locks.is_dir() and any(locks.iterdir())):
+        time.sleep(0.02)
+
+
+def leave_half_written(site: Path) -> None:
+    """Lays down what a kill in the midst of a write leaves: half a file and half a folder, under temporary names."""
+    folder = site / ASIDE.format(name="valid")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in (folder / "visits.parquet", site / ASIDE.format(name="labels.parquet")):
+        path.write_bytes(b"PAR1")
 
 
 def truncated(results: Path) -> list[str]:

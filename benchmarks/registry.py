@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,9 +23,10 @@ import polars as pl
 
 from d2tra import io
 from d2tra.config import PROJECT
-from d2tra.definitions import label_patients, load_definition
+from d2tra.definitions import Definition, label_patients, load_definition, visit_columns
 from d2tra.extract.schemas import complete
 from d2tra.scores import score_visits
+from d2tra.scores import visit_columns as scored_columns
 from d2tra.treatment import trace_courses
 from d2tra.treatment.drug_names import recognised
 
@@ -35,7 +37,12 @@ CSDMARDS = ["methotrexate", "sulfasalazine", "hydroxychloroquine", "leflunomide"
 BTS = ["adalimumab", "etanercept", "tocilizumab", "rituximab", "baricitinib", "abatacept"]
 STOPS = ["primary_inefficacy", "secondary_inefficacy", "adverse_event", "remission", "unknown", None]
 SWITCHES = 0.3  # how often a prescription is another drug than the one before
+Tables = dict[str, pl.DataFrame]
 STAGES = ("floor", "courses", "scores", "labels")
+READ_BY = {
+    "courses": ("patients", "treatments"),
+    "scores": ("patients", "visits", "labs"),
+}  # as their doors do
 
 
 def draw_site(n_patients: int, seed: int = SEED) -> Iterator[dict[str, pl.DataFrame]]:
@@ -101,12 +108,19 @@ def _draw_patients(start: int, n: int, draw: np.random.Generator) -> dict[str, p
     return {**valid, "treatments": recognised(valid["treatments"])}
 
 
-def run_stage(stage: str, folder: Path) -> None:
-    """Does one stage as its door does it, and prints seconds, processor seconds and peak MB."""
+def run_stage(
+    stage: str, folder: Path, definitions: list[str] | None = None, scores: list[str] | None = None
+) -> None:
+    """Does one stage as its door does it, and prints seconds, processor seconds and peak MB.
+
+    `definitions`, `scores`: those that are asked for (None: all definitions of RA, all scores).
+    """
     before, start = time.process_time(), time.perf_counter()
-    spans = io.read_spans(_files(folder, stage))
-    names = sorted(path.stem for path in (PROJECT / "config" / "definitions").glob("*.yaml"))
-    definitions = [d for d in map(load_definition, names) if d.disease == "RA"]
+    names = definitions or sorted(path.stem for path in (PROJECT / "config" / "definitions").glob("*.yaml"))
+    loaded = [d for d in map(load_definition, names) if d.disease == "RA"]
+    judged = visit_columns(loaded, {})
+    needed = {"scores": {"visits": scored_columns()}, "labels": {"visits": judged, "scores": judged}}
+    spans = io.read_spans(_files(folder, stage), columns=needed.get(stage))
     if stage == "floor":
         needed = [
             "patient_id",
@@ -122,26 +136,33 @@ def run_stage(stage: str, folder: Path) -> None:
             engine="streaming"
         )
     elif stage == "courses":
-        parts = ({"courses": trace_courses(span["treatments"], CUT)} for span in spans)
-        io.write_spans(parts, [folder / "courses.parquet"])
+        io.write_spans(io.side_by_side(_trace, spans), [folder / "courses.parquet"])
     elif stage == "scores":
-        parts = ({"scores": score_visits(span["visits"], None, span["patients"])} for span in spans)
-        io.write_spans(parts, [folder / "scores.parquet"])
+        io.write_spans(io.side_by_side(partial(_score, scores=scores), spans), [folder / "scores.parquet"])
     else:
-        asked = (definitions, {"evidence": "none"})
-        parts = (
-            {"labels": label_patients(span, span.pop("courses"), span.pop("scores"), *asked).labels}
-            for span in spans
-        )
-        io.write_spans(parts, [folder / "labels.parquet"])
+        judge = partial(_label, definitions=loaded)
+        io.write_spans(io.side_by_side(judge, spans), [folder / "labels.parquet"])
     seconds, processor = time.perf_counter() - start, time.process_time() - before
     print(
         f"{stage:<10}{seconds:>10.1f}{processor:>12.1f}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:>10.0f}"
     )
 
 
+def _trace(span: Tables) -> Tables:
+    return {"courses": trace_courses(span["treatments"], CUT)}
+
+
+def _score(span: Tables, scores: list[str] | None) -> Tables:
+    return {"scores": score_visits(span["visits"], None, span["patients"], scores, as_text=False)}
+
+
+def _label(span: Tables, definitions: list[Definition]) -> Tables:
+    asked = (definitions, {"evidence": "none", "data_cut_date": CUT})
+    return {"labels": label_patients(span, span.pop("courses"), span.pop("scores"), *asked).labels}
+
+
 def _files(folder: Path, stage: str) -> dict[str, Path]:
-    valid = io.files_of(folder / "valid")
+    valid = io.files_of(folder / "valid", *READ_BY.get(stage, ()))
     return (
         {**valid, **{name: folder / f"{name}.parquet" for name in ("courses", "scores")}}
         if stage == "labels"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import datetime as dt
 import io
@@ -533,7 +534,8 @@ def changed_mapping(case: Case) -> None:
             node.pop(key, None)
         elif isinstance(node, dict) or (isinstance(node, list) and isinstance(key, int) and key < len(node)):
             node[key] = odd
-    case.mapping = yaml.safe_dump(section, allow_unicode=True)
+    with contextlib.suppress(RecursionError):  # nested deeper than can be written: it stays as it was
+        case.mapping = yaml.safe_dump(section, allow_unicode=True)
 
 
 def broken_mapping(case: Case) -> None:

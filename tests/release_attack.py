@@ -403,30 +403,36 @@ class Sums:
 
     def narrow(self, low: list[int], high: list[int], changed: list[int]) -> bool:
         """Tightens the ranges until nothing changes; whether they are still possible."""
-        waiting = list(changed)
+        waiting, are_waiting = list(changed), set(changed)
         while waiting:
-            parts, least, most = self.terms[waiting.pop()]
-            lowest = sum(low[i] if sign > 0 else -high[i] for i, sign in parts)
-            highest = sum(high[i] if sign > 0 else -low[i] for i, sign in parts)
+            number = waiting.pop()
+            are_waiting.discard(number)
+            parts, least, most = self.terms[number]
+            lowest = highest = 0
+            for i, sign in parts:
+                lowest += low[i] if sign > 0 else -high[i]
+                highest += high[i] if sign > 0 else -low[i]
             if lowest > most or highest < least:
                 return False
             if lowest >= least and highest <= most:
                 continue
             for i, sign in parts:
+                old_low, old_high = low[i], high[i]
+                if old_low == old_high:
+                    continue
                 if sign > 0:
-                    up, down = most - (lowest - low[i]), least - (highest - high[i])
+                    up, down = most - lowest + old_low, least - highest + old_high
                 else:
-                    up, down = highest + low[i] - least, lowest + high[i] - most
-                before = (low[i], high[i])
-                narrowed = (max(low[i], down), min(high[i], up))
-                if narrowed[0] > narrowed[1]:
+                    up, down = highest + old_low - least, lowest + old_high - most
+                if down <= old_low and up >= old_high:
+                    continue
+                low[i], high[i] = max(old_low, down), min(old_high, up)
+                if low[i] > high[i]:
                     return False
-                if narrowed != before:
-                    old_low, old_high = before
-                    low[i], high[i] = narrowed
-                    gained, lost = (low[i] - old_low, old_high - high[i])
-                    lowest, highest = (
-                        (lowest + gained, highest - lost) if sign > 0 else (lowest + lost, highest - gained)
-                    )
-                    waiting += [number for number in self.of[i] if number not in waiting]
+                gained, lost = low[i] - old_low, old_high - high[i]
+                lowest += gained if sign > 0 else lost
+                highest -= lost if sign > 0 else gained
+                more = [number for number in self.of[i] if number not in are_waiting]
+                waiting += more
+                are_waiting.update(more)
         return True

@@ -24,6 +24,7 @@ from typing import NamedTuple
 import pytest
 
 from d2tra import io
+from watched_writes import can_watch, watched
 
 ROOT = Path(__file__).parents[1]
 N_PATIENTS = 40
@@ -69,6 +70,7 @@ factors:
   - {name: fibromyalgia, expected_odds_ratio: {value: 3.91, source: Luciano 2025}}
   - {name: obese}
 """
+OTHER_WORLD = {"TZ": "Pacific/Kiritimati", "LC_ALL": "C", "PYTHONHASHSEED": "1"}
 SITE = "format: canonical\nsource: extract\n"
 Rows = list[dict[str, object]]
 
@@ -294,13 +296,15 @@ def run_workflow(
     project: Path = ROOT,
     dry: bool = False,
     through: Sequence[str] = (),
+    **environment: str,
 ) -> Run:
-    """Calls Snakemake with the Snakefile and the package of `project`, in `folder`; `through` another command."""
+    """Calls Snakemake with the Snakefile and the package of `project`, in `folder`; `through` another command, in an
+    environment of which some is different."""
     asked = [*targets, *(["--dry-run"] if dry else [])]
-    command, environment = snakemake_call(project, folder, *asked, study=study, cores=cores)
+    command, usual = snakemake_call(project, folder, *asked, study=study, cores=cores)
     done = subprocess.run(
         [*through, *command],
-        env=environment,
+        env={**usual, **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",
@@ -356,13 +360,27 @@ def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def build_small_study(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """Returns the finished small study, built once per session with --cores 2. Do not change it: `copy_of` it."""
+    """Returns the finished small study, built once per session with --cores 2. Do not change it: `copy_of` it.
+
+    Beside its folder stands what was written in place while it was built (`written_in_place`).
+    """
 
     def make(folder: Path) -> Run:
         project = copy_project(Run(folder, 0, "").project)
-        return run_workflow(write_small_study(folder), project=project)
+        write_small_study(folder)
+        if not can_watch():
+            return run_workflow(folder, project=project)
+        with watched(folder / "results") as in_place:
+            run = run_workflow(folder, project=project)
+        io.write_json(in_place, written_in_place(run))
+        return run
 
     return built(once(shared_folder(tmp_path_factory) / "small", make))
+
+
+def written_in_place(study: Run) -> Path:
+    """Returns the .json that lists what of the results was written under its final name."""
+    return study.folder.with_name(f"{study.folder.name}_in_place.json")
 
 
 def copy_of(study: Run, folder: Path) -> Path:

@@ -196,12 +196,13 @@ CELLS: dict[str, list[Cell]] = {
 NOTHING = [text_cell("Nothing", "Note", "no number at all")]
 
 
-def tables(cells: dict[str, list[Cell]], profile: Profile) -> list[Table]:
-    return [Table(name, name, disclose(as_cells(given), profile)) for name, given in cells.items()]
+@cache
+def tables(profile: Profile) -> list[Table]:
+    return [Table(name, name, disclose(as_cells(given), profile)) for name, given in CELLS.items()]
 
 
 def draw(name: str, profile: Profile, synthetic: bool = True) -> dict[str, bytes | pl.DataFrame]:
-    return draw_figures([name], tables(CELLS, profile), STYLE, "audit", profile, synthetic)
+    return draw_figures([name], tables(profile), STYLE, "audit", profile, synthetic)
 
 
 drawn_once = cache(lambda name, profile: draw(name, {"exact": LOCAL, "suppressed": OPENSAFELY}[profile]))
@@ -217,7 +218,7 @@ def one_figure(name: str, cells: dict[str, pl.DataFrame], watermark: str | None 
 
 
 def cells_shown(profile: Profile) -> dict[str, pl.DataFrame]:
-    return {table.name: table.cells for table in tables(CELLS, profile)}
+    return {table.name: table.cells for table in tables(profile)}
 
 
 def texts(figure: Figure) -> list[Text]:
@@ -332,7 +333,7 @@ def test_a_picture_says_nothing_of_when_and_by_what_it_was_made(name):
 
 
 def test_the_order_asked_for_is_kept_and_a_figure_that_does_not_exist_is_named_with_the_nearest():
-    given = tables(CELLS, LOCAL)
+    given = tables(LOCAL)
     assert list(figures_of(["odds_ratios", "prevalence"], given)) == ["odds_ratios", "prevalence"]
     with pytest.raises(StudyError, match="did you mean 'odds_ratios'"):
         figures_of(["odd_ratios"], given)
@@ -412,7 +413,7 @@ def test_a_tiff_is_made_only_on_request_and_has_six_hundred_dots_per_inch_and_no
     assert picture.width == pytest.approx(600 * STYLE.width_mm["page"] / 25.4, abs=2)
     assert not {305, 306, 315, 316} & set(picture.tag_v2)  # program, date, person, computer
     assert tiff == rendered(tiff=True)["tiff"]
-    files = draw_figures(["prevalence"], tables(CELLS, LOCAL), STYLE, "audit", LOCAL, True, tiff=True)
+    files = draw_figures(["prevalence"], tables(LOCAL), STYLE, "audit", LOCAL, True, tiff=True)
     assert list(files) == [f"prevalence.{ending}" for ending in ("svg", "pdf", "png", "tiff", "csv")]
 
 

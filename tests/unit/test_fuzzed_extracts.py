@@ -41,6 +41,19 @@ def test_extracts_gone_wrong_come_to_plain_words_or_a_complete_accounting(tmp_pa
     assert min(n["refused"], n["accounted"]) > N_CASES / 10
 
 
+@pytest.mark.parametrize(
+    ("seed", "says"),
+    [
+        (4773, "columns 7 and 12 are named alike"),  # rows in the place of the header: their cells were said
+        (4990, "patients.parquet: not readable as parquet"),  # broken bytes: the reading library panicked
+    ],
+)
+def test_of_cases_that_once_went_wrong_each_comes_to_plain_words(seed: int, says: str, tmp_path: Path) -> None:
+    outcome = try_made(make_case(seed), seed, tmp_path / "case")
+    assert outcome.is_right
+    assert says in outcome.says
+
+
 def test_a_lost_row_a_traceback_and_a_said_value_are_defects() -> None:
     for result in ("rows lost", "rows miscounted", "traceback: ValueError", "a value was said", "hang"):
         assert not Outcome(0, "csv", (), result, "").is_right

@@ -3,7 +3,9 @@
 import os
 
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
+from polars.testing import assert_frame_equal
 
 from d2tra import io
 from d2tra.errors import StudyError
@@ -76,6 +78,54 @@ def test_a_folder_read_in_spans_of_patients_and_written_part_by_part_is_the_whol
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "labs.parquet", "patients.parquet", "valid", "visits.parquet",
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize("patients_at_once", [2, 5])
+def test_of_a_frame_only_the_columns_that_are_needed_are_read(tmp_path, patients_at_once):
+    for name, frame in SITE.items():
+        io.write(frame, tmp_path / f"{name}.parquet")
+    needed = {"visits": ["patient_id", "not there"]}
+    spans = list(io.read_spans(io.files_of(tmp_path), patients_at_once, needed))
+    assert {tuple(span["visits"].columns) for span in spans} == {("patient_id",)}
+    assert {tuple(span["labs"].columns) for span in spans} == {("patient_id", "n")}
+
+
+def test_numbered_words_are_written_as_text_and_twice_the_same_bytes(tmp_path):
+    rows = ROWS.with_columns(
+        word=pl.Series(["low", None], dtype=pl.Enum(["low", "high"])), day=pl.lit(0).cast(pl.Date)
+    )
+    for name in ("one", "two"):
+        io.write_spans(({"rows": rows} for _ in range(3)), [tmp_path / name / "rows.parquet"])
+    written = [tmp_path / name / "rows.parquet" for name in ("one", "two")]
+    text = rows.with_columns(pl.col("word").cast(pl.String))
+    assert_frame_equal(io.read(written[0]), pl.concat([text] * 3))
+    assert written[0].read_bytes() == written[1].read_bytes()
+
+
+@pytest.mark.parametrize("good", [0, 1, 2])
+def test_a_disk_that_fills_while_spans_are_written_is_said_plainly_and_the_old_file_stays(
+    tmp_path, monkeypatch, good
+):
+    io.write_spans([{"rows": ROWS}], [tmp_path / "rows.parquet"])
+    asked, write = [], pq.ParquetWriter.write_table
+
+    def fill(file, rows, **how):
+        asked.append(rows)
+        if len(asked) == good + 1:  # there may be room again for the next part
+            raise OSError("[Errno 28] No space left on device")
+        write(file, rows, **how)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", fill)
+    with pytest.raises(StudyError, match=r"^cannot write .*rows.parquet: .*No space left"):
+        io.write_spans(({"rows": ROWS} for _ in range(3)), [tmp_path / "rows.parquet"])
+    assert [path.name for path in tmp_path.iterdir()] == ["rows.parquet"]
+    assert io.read(tmp_path / "rows.parquet").equals(ROWS)
+
+
+def test_only_the_files_that_are_asked_for_are_named(tmp_path):
+    for name in SITE:
+        io.write(SITE[name], tmp_path / f"{name}.parquet")
+    assert list(io.files_of(tmp_path, "visits", "patients", "imaging")) == ["patients", "visits"]
 
 
 def test_spans_that_break_off_leave_nothing_behind(tmp_path):

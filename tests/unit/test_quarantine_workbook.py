@@ -226,11 +226,12 @@ def test_the_first_sheet_accounts_for_every_row_of_every_sheet(book: openpyxl.Wo
 
 def test_a_row_lost_between_reading_and_the_valid_table_is_noticed(site: SiteMapping) -> None:
     result = validate_extract(harmonise(site), site, recognise_drugs)
+    kept = {table: rows.height for table, rows in result.tables.items()}
     with pytest.raises(AssertionError, match="n_valid"):
-        count_rows(result.by_source, {**result.tables, "visits": result.tables["visits"].head(3)})
+        count_rows(result.by_source, {**kept, "visits": 3})
     one_more = result.by_source.with_columns(pl.col("n_read") + (pl.col("table") == "visits").cast(pl.Int64))
     with pytest.raises(AssertionError, match="n_read"):
-        count_rows(one_more, result.tables)
+        count_rows(one_more, kept)
 
 
 def test_a_second_source_of_one_table_is_accounted_for_and_marked_on_its_own(tmp_path: Path) -> None:

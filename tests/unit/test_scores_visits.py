@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import polars as pl
+import polars.selectors as cs
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
@@ -13,8 +14,9 @@ from polars.testing import assert_frame_equal
 
 from d2tra.config import setting
 from d2tra.errors import StudyError
+from d2tra.extract.schemas import complete
 from d2tra.scores import load_score_settings, score_visits
-from d2tra.scores.visits import FORMULAS
+from d2tra.scores.visits import FORMULAS, visit_columns
 from tables import frame
 
 RANGES = {
@@ -134,6 +136,55 @@ def test_visits_come_back_sorted_one_row_each_with_the_columns_promised() -> Non
     }  # fmt: skip
     assert {name.removesuffix("_band") for name in scored.columns if name.endswith("_band")} == set(FORMULAS)
     assert {scored.schema[name] for name in FORMULAS} == {pl.Float64}
+
+
+def test_the_columns_that_are_looked_at_are_enough_for_every_score() -> None:
+    low = {name: 1 if isinstance(ends[0], int) else 0.7 for name, ends in RANGES.items()}
+    visits = complete(one_visit({**low, "haq_di": None}), "visits").with_columns(haq_di_used=0.4)
+    looked_at = visits.select(name for name in visit_columns() if name in visits.columns)
+    scored = score_visits(visits)
+    assert looked_at.width < visits.width - 20
+    assert scored.select(NUMERIC).null_count().sum_horizontal().item() == 0
+    assert scored["vlda"].item()
+    assert score_visits(looked_at).equals(scored)
+
+
+def test_the_words_of_a_registry_are_numbers_in_their_order_and_say_the_same() -> None:
+    visits = frame("""
+        patient_id | visit_date | tjc28 | sjc28 | patient_global_mm | crp_mg_l
+        A          | 2023-01-01 | 1     | 1     | 20                | 3
+        A          | 2023-02-01 | 9     | 8     | 70                | 30
+        A          | 2023-03-01 | 9     |       | 70                | 30
+    """)
+    labs = frame("patient_id | sample_date | test | value\nA | 2023-02-01 | esr | 20")
+    numbered = score_visits(visits, labs, as_text=False)
+    bands = load_score_settings().bands_of("das28_crp")
+    assert numbered.schema["das28_crp_band"] == pl.Enum([edge.band for edge in bands])
+    assert numbered.with_columns(cs.enum().cast(pl.String)).equals(score_visits(visits, labs))
+    assert numbered["das28_crp_band"].to_list() == ["remission", "high", None]
+
+
+@pytest.mark.parametrize("diseases", [["RA"], ["PsA"], ["RA", "PsA"], [None], []])
+def test_the_scores_of_a_disease_are_computed_for_its_patients_and_typed_where_nobody_has_it(
+    diseases: list[str | None],
+) -> None:
+    visits = frame("""
+        patient_id | visit_date | tjc68 | sjc66 | patient_global_mm | pain_mm
+        A          | 2023-01-01 | 2     | 3     | 20                | 30
+        B          | 2023-01-01 | 2     | 3     | 20                | 30
+        B          | 2023-02-01 | 4     | 3     | 20                | 30
+    """)
+    patients = pl.DataFrame(
+        {"patient_id": ["A", "B"][: len(diseases)], "disease": pl.Series(diseases, dtype=pl.String)}
+    )
+    scored = score_visits(visits, None, patients)
+    disease = dict(zip("AB", [*diseases, None, None], strict=False))
+    wanted = [
+        score if disease[patient] == "PsA" else None
+        for patient, score in zip("ABB", [10.0, 10.0, 12.0], strict=True)
+    ]
+    assert scored["cdapsa"].to_list() == wanted
+    assert scored.schema == score_visits(visits).schema
 
 
 def test_no_visit_gives_no_row_and_the_same_columns() -> None:

@@ -24,6 +24,7 @@ from small_study import (
     DEFINITIONS,
     ID_PREFIX,
     ON_THE_EDGE,
+    OTHER_WORLD,
     PROFILE_PLACES,
     ROOT,
     SITE,
@@ -41,7 +42,9 @@ from small_study import (
     without_network,
     write_small_study,
     write_table,
+    written_in_place,
 )
+from watched_writes import can_watch
 
 pytestmark = pytest.mark.slow
 
@@ -94,12 +97,12 @@ AGAIN = (
 
 @pytest.fixture(scope="session")
 def again(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The small study in another folder, inside a copy of the project, with --cores 1 and without a network where the
-    system can take it away; of its profiles the released one."""
+    """The small study in another folder, inside a copy of the project, with --cores 1, in another time zone, locale and
+    order of hashes, and without a network where the system can take it away; of its profiles the released one."""
 
     def make(folder: Path) -> Run:
         write_small_study(copy_project(folder))
-        return run_workflow(folder, *AGAIN, cores=1, project=folder, through=without_network())
+        return run_workflow(folder, *AGAIN, cores=1, project=folder, through=without_network(), **OTHER_WORLD)
 
     return built(once(shared_folder(tmp_path_factory) / "again", make))
 
@@ -260,13 +263,20 @@ def test_a_report_is_one_file_that_needs_no_network(small: Run) -> None:
         assert not re.findall(r"url\(\s*['\"]?https?:|@import|<script[^>]+src", page)
 
 
+@pytest.mark.skipif(not can_watch(), reason="no inotify here")
+def test_nothing_was_ever_written_under_its_final_name(small: Run) -> None:
+    assert io.read_json(written_in_place(small)) == []
+
+
 def test_a_second_run_has_nothing_to_do(small: Run) -> None:
     second = run_workflow(small.folder, project=small.project, dry=True)
     assert second.returncode == 0
     assert "Nothing to be done" in second.screen
 
 
-def test_the_same_comes_out_in_another_folder_with_another_number_of_cores(small: Run, again: Run) -> None:
+def test_the_same_comes_out_elsewhere_with_another_number_of_cores_time_zone_locale_and_order_of_hashes(
+    small: Run, again: Run
+) -> None:
     made, both = (
         [path for path in files_of(run.results, COMPARED) if "local_audit" not in path.parts]
         for run in (again, small)

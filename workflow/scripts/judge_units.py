@@ -12,12 +12,12 @@ from d2tra.treatment import recognise_drugs
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
-    tables, choices = io.read_folder(snakemake.input.tables), dict(snakemake.params.study)
-    harmonised = Harmonised(tables=tables, findings=tables.pop("findings"))
+    tables, choices = io.scan_folder(snakemake.input.tables), dict(snakemake.params.study)
+    harmonised = Harmonised(tables, tables.pop("findings").collect())
     site = load_site(snakemake.input.mapping, snakemake.input.fetched)
     primary = {"definition": choices.pop("definitions")[0], "study": choices}
     judged = guard_units(
-        harmonised, site, io.read_folder(snakemake.input.valid),
+        harmonised, site, io.scan_folder(snakemake.input.valid),
         validate=partial(validate_extract, site=site, recognise=recognise_drugs),
         label=partial(label, **primary, records_glucocorticoids=site.records_glucocorticoids),
     )  # fmt: skip

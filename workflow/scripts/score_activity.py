@@ -2,13 +2,20 @@
 
 import datetime as dt
 
+import polars as pl
+
 from d2tra import io, logs
 from d2tra.definitions.facts import up_to_cut
-from d2tra.scores import score_visits
+from d2tra.scores import score_visits, visit_columns
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
     cut = snakemake.params.data_cut_date and dt.date.fromisoformat(snakemake.params.data_cut_date)
-    spans = (up_to_cut(span, cut) for span in io.read_spans(io.files_of(snakemake.input.valid)))
-    scores = ({"scores": score_visits(span["visits"], span.get("labs"), span["patients"])} for span in spans)
-    io.write_spans(scores, [snakemake.output.scores])
+    files = io.files_of(snakemake.input.valid, "patients", "visits", "labs")
+
+    def score(span: dict[str, pl.DataFrame]) -> dict[str, pl.DataFrame]:
+        known = up_to_cut(span, cut)
+        return {"scores": score_visits(known["visits"], known.get("labs"), known["patients"], as_text=False)}
+
+    spans = io.read_spans(files, columns={"visits": visit_columns()})
+    io.write_spans(io.side_by_side(score, spans), [snakemake.output.scores])

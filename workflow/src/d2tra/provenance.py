@@ -48,7 +48,8 @@ def modules_behind(script: str | Path) -> list[str]:
         for module in _imported_modules(waiting.pop()) - found:
             found.add(module)
             waiting.append(module)
-    templates = {file for path in found for file in (path.parent / "templates").glob("*")}
+    rooms = {path.parent for path in found}
+    templates = {file for room in rooms for file in (room / "templates").glob("*")}
     return sorted(path.as_posix() for path in found | templates)
 
 

@@ -69,7 +69,8 @@ def is_first_of_value(column: str) -> pl.Expr:
 def nth_date(rows: pl.DataFrame, distinct: str | None, name: str, n: int, called: str) -> pl.DataFrame:
     """Returns patient_id and, called so, the day on which the n-th distinct value (None: the n-th row) had its first
     `name` (null days do not count); no row where there are fewer. Sorted by patient."""
-    dated = in_order(rows.filter(pl.col(name).is_not_null()), "patient_id", name).lazy()
+    needed = ["patient_id", name] if distinct is None else ["patient_id", name, distinct]
+    dated = in_order(rows.select(needed).filter(pl.col(name).is_not_null()), "patient_id", name).lazy()
     if distinct is not None:
         dated = dated.filter(is_first_of_value(distinct))
     patient = pl.col("patient_id")

@@ -105,7 +105,9 @@ class CsdmardsBeforeBts(Leaf):
 def count_failures(facts: Facts, dates: pl.DataFrame, counting: CountsFailures) -> pl.DataFrame:
     """Returns `dates` (one per patient) with, as at each date: n_mechanisms and n_drugs that had failed, and n_presumed
     (failed courses that are presumed so)."""
-    failed = dates.join(date_failures(facts.bts_courses, counting), on="patient_id").filter(
+    columns = ["patient_id", "failed_on", "mechanism", "molecule", "outcome"]
+    dated = date_failures(facts.bts_courses, counting).select(columns)
+    failed = of_patient(dated, dates.select("patient_id", "evaluation_date")).filter(
         pl.col("failed_on") <= pl.col("evaluation_date")
     )
     counts = failed.group_by("patient_id").agg(
@@ -135,7 +137,8 @@ def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrex
         until=pl.min_horizontal("evaluation_date", "first_bts"),
         first_bts=pl.when(pl.col("first_bts") <= pl.col("evaluation_date")).then("first_bts"),
     )
-    begun = facts.courses.filter(pl.col("kind") == "csdmard")
+    begun = facts.courses.select("patient_id", "kind", "start_date", "molecule")
+    begun = begun.filter(pl.col("kind") == "csdmard")
     begun = begun.filter(is_first_of_value("molecule"))
     row = pl.int_range(pl.len())
     firsts = begun.select(

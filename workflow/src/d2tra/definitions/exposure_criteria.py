@@ -39,7 +39,8 @@ class Exposure(Leaf):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
-        courses = facts.courses.filter(pl.col("kind").is_in(self.kinds))
+        columns = ["patient_id", "kind", "start_date", "molecule", "mechanism"]
+        courses = facts.courses.select(columns).filter(pl.col("kind").is_in(self.kinds))
         enough = nth_date(courses, DISTINCT[self.count], "start_date", self.at_least, "enough_on")
         judged = of_patient(dates, enough)
         met = pl.col("enough_on") <= pl.col("evaluation_date")

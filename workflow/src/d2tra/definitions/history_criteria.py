@@ -47,8 +47,9 @@ class NeverLow(Leaf):
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
         if facts.courses is None:
             return dates.with_columns(met=UNKNOWN)
-        dmards = facts.courses.filter(pl.col("kind").is_in(DMARD_KINDS))
-        first = dmards.filter(is_first_of_patient(dmards)).select("patient_id", "start_date")
+        begun = facts.courses.select("patient_id", "kind", "start_date")
+        dmards = begun.filter(pl.col("kind").is_in(DMARD_KINDS))
+        first = dmards.filter(is_first_of_patient(dmards)).drop("kind")
         since = of_patient(facts.dates.select("patient_id"), first)["start_date"]
         known = pl.col(self.score).is_not_null() & (pl.col("visit_date") >= since)
         low = known & pl.col(f"{self.score}_band").is_in(self.bands)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
+
+from jinja2 import Environment
 
 from d2tra.documents.layout import templates
 
@@ -25,9 +28,15 @@ SPECIAL = {
 
 def table_latex(table: dict[str, Any], banners: Sequence[str]) -> str:
     """Returns one laid-out table as a longtable; every text escaped, the banners as comment and below the table."""
-    plain = templates(escape=False)  # escaped for LaTeX, by the filter `tex`
+    return _plain_templates().get_template("table.tex.j2").render(table=table, banners=banners)
+
+
+@cache  # a template is compiled once, not for every table
+def _plain_templates() -> Environment:
+    """Not escaped for html but for LaTeX, by the filter `tex`."""
+    plain = templates(escape=False)
     plain.filters["tex"] = escaped
-    return plain.get_template("table.tex.j2").render(table=table, banners=banners)
+    return plain
 
 
 def escaped(text: str) -> str:

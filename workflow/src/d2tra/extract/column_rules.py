@@ -39,6 +39,8 @@ def read_decimal_commas(
         if name not in rows.columns or not numeric or source.decimal == ".":
             continue
         cell = pl.col(name)
+        if not rows[name].str.contains(",", literal=True).any():
+            continue
         has = {key: cell.str.contains(pattern).fill_null(False) for key, pattern in
                (("comma", COMMA), ("point", POINT), ("thousands", THOUSANDS))}  # fmt: skip
         n = rows.select((has["comma"] & ~has["thousands"]).sum().alias("clear"), (has["comma"]).sum().alias("comma"),
@@ -70,19 +72,16 @@ def refuse_other_instruments(theirs: Mapping[str, str], label: str, site: SiteMa
             )
 
 
-def damaged_ids(text: Mapping[str, pl.DataFrame]) -> list[pl.DataFrame]:
-    """Findings for pseudonyms in scientific notation (1.2E+10), and for those that fit a patient but for leading zeros."""
-    known = text["patients"]["patient_id"].drop_nulls().unique()
-    bare = known.str.strip_chars_start("0").implode()
-    findings = []
-    for table, rows in text.items():
-        patient = pl.col("patient_id")
-        findings.append(
-            find(rows, table, "patient_id", "patient_id_as_number", patient.str.contains(SCIENTIFIC))
-        )
-        if table != "patients":
-            lost = ~patient.is_in(known.implode()) & patient.str.strip_chars_start("0").is_in(bare)
-            findings.append(find(rows, table, "patient_id", "patient_id_lost_zeros", lost))
+def damaged_ids(rows: pl.DataFrame, table: str, known: pl.Series, bare: pl.Series) -> list[pl.DataFrame]:
+    """Findings for pseudonyms in scientific notation (1.2E+10), and for those that fit a patient but for leading zeros.
+
+    `known`: the ids of patients; `bare`: these without leading zeros; of both those suffice that the rows may hold.
+    """
+    patient = pl.col("patient_id")
+    findings = [find(rows, table, "patient_id", "patient_id_as_number", patient.str.contains(SCIENTIFIC))]
+    if table != "patients":
+        lost = ~patient.is_in(known.implode()) & patient.str.strip_chars_start("0").is_in(bare.implode())
+        findings.append(find(rows, table, "patient_id", "patient_id_lost_zeros", lost))
     return findings
 
 

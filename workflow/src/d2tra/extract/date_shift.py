@@ -210,7 +210,8 @@ def shift_dates(site: SiteMapping, key: bytes, out: Path, recognise: Recogniser)
         raise StudyError(f"{site.path}: dates are moved in files; export the tables of the database first.")
     if out.exists():
         raise StudyError(f"{out}: is there already. Name a new folder; nothing is written over.")
-    years = calendar_years(harmonise(site).tables, recognise)
+    read = {table: rows.lazy().collect() for table, rows in harmonise(site).tables.items()}
+    years = calendar_years(read, recognise)
     move = move_by(key)
     by_file: dict[str, list[Shifted]] = {}
     for given in given_sheets(site):

@@ -71,6 +71,8 @@ def find(
     shown = pl.lit(None) if column is None else pl.col(column)
     if f"{AS_READ}{column}" in rows.columns:
         shown = pl.col(f"{AS_READ}{column}")
+    if not rows.select(broken.fill_null(False).any()).item():
+        return collect([])
     return rows.filter(broken.fill_null(False)).select(
         table=pl.lit(table),
         source="source",

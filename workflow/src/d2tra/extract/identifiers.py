@@ -275,6 +275,7 @@ def _names(column: Column, text: pl.DataFrame) -> Sign:
             & {"surname", "forename", "forenames", "initial", "initials", "nok", "firstname", "lastname"}
         )
         or bool("name" in words and words & PERSON_WORDS and not words & THING_WORDS)
+        or ("name" in words and all(len(word) <= 2 for word in words - {"name"}))  # a_name, name 2
         or "nextofkin" in joined
     )
     if says_so and not column.roles - {"patient_id"}:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import polars as pl
@@ -16,19 +16,22 @@ from d2tra.extract.findings import AS_READ, PLACE, collect, find
 from d2tra.extract.schemas import COLUMNS, require_columns
 from d2tra.extract.signs import reads_as_cell
 from d2tra.extract.site import REQUIRED_TABLES, TABLES, Dates, SiteMapping, Split, TableName, TableSource
+from d2tra.extract.whole_table import later_equals
 from d2tra.logs import log
 
 V = TypeVar("V")
+TOLD = ("clinic", "source", "source_row", "place", "is_duplicate")  # beside a row's canonical columns
+MAYBE_UNIT = r"[^0-9.,\s]"  # what a unit begins with; a column without any such sign holds numbers alone
 
 
 @dataclass(frozen=True)
 class Harmonised:
     """Canonical tables as text (+ source, source_row, place, is_duplicate), and the findings of severity fix so far.
 
-    `as_read_<column>` is there for columns whose cells the mapping rewrites, and holds their text as read.
+    `as_read_<column>` is there for columns whose cells the mapping rewrites, and holds their text as read. May be lazy.
     """
 
-    tables: dict[str, pl.DataFrame]
+    tables: Mapping[str, pl.DataFrame | pl.LazyFrame]
     findings: pl.DataFrame
 
 
@@ -82,10 +85,11 @@ def harmonise_table(
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
     """Returns the table's rows (canonical columns as text, source, source_row, place, is_duplicate) and its fix findings.
 
-    `is_duplicate` marks the later ones of rows that are equal in every canonical column as read.
+    `is_duplicate` marks the later ones of rows that are equal in every canonical column as read. `parts` lose their rows.
     """
     read, findings = [], []
     for number, part in enumerate(parts):
+        parts[number] = replace(part, cells=part.cells.clear())  # there may be no room for them twice
         part, unsplit = split_packed_cells(part, table)
         findings.append(unsplit)
         read.append(
@@ -93,22 +97,24 @@ def harmonise_table(
                 _part=pl.lit(number), place=pl.format(PLACE, pl.lit(number), "_group")
             )
         )
+        del part
     rows = pl.concat(read, how="diagonal")
-    clinic = ["clinic"] if "clinic" in rows.columns else []
+    read.clear()
     present = [name for name in COLUMNS[table] if name in rows.columns]
-    rows = rows.with_columns(is_duplicate=~pl.struct(*present, "_reading").is_first_distinct())
+    rows = rows.with_columns(later_equals(rows.select(*present, "_reading")).alias("is_duplicate"))
     rows = rows.with_columns(pl.col(_translated(parts, table, site, present)).name.prefix(AS_READ))
+    each = [rows] if len(parts) == 1 else [rows.filter(pl.col("_part") == n) for n in range(len(parts))]
+    del rows
     done = []
-    for number, part in enumerate(parts):
-        mine = rows.filter(pl.col("_part") == number)
-        mine, found = _repair(mine, part, table, site)
+    for part in parts:
+        mine, found = _repair(each.pop(0), part, table, site)
         findings.extend(found)
         mine, found = read_dates(_translate(mine, part, table, site), part.source.dates, table)
         findings.extend(found)
         done.append(mine)
     whole = pl.concat(done)
     as_read = [name for name in whole.columns if name.startswith(AS_READ)]
-    told = (*clinic, "source", "source_row", "place", "is_duplicate")
+    told = [name for name in TOLD if name in whole.columns]
     return whole.select(*present, *as_read, *told), collect(findings)
 
 
@@ -266,7 +272,7 @@ def _repair(
     """Trims the cells, empties declared sentinels, takes a number's own unit off; logs every repair once."""
     present = [name for name in COLUMNS[table] if name in rows.columns]
     trimmed = pl.col(present).str.strip_chars()
-    rows = rows.with_columns(pl.when(trimmed != "").then(trimmed))
+    rows = rows.lazy().with_columns(pl.when(trimmed != "").then(trimmed)).collect()
     findings = []
     fresh = ~pl.col("is_duplicate")
     for name, words in _by_column(part.source.missing, part, table, site, "missing", present).items():
@@ -282,6 +288,8 @@ def _repair(
     rows, found = read_decimal_commas(rows, part.source, table)
     findings.extend(found)
     for name, (number, has_unit) in _own_units(part, table, site, present).items():
+        if not rows[name].str.contains(MAYBE_UNIT).any():
+            continue
         findings.append(find(rows, table, name, "own_unit", has_unit & fresh))
         rows = rows.with_columns(pl.when(has_unit).then(number).otherwise(pl.col(name)).alias(name))
     emptied = (pl.col("_reshaped").list.len() > 0) & ~pl.any_horizontal(
@@ -295,7 +303,7 @@ def _own_units(
 ) -> dict[str, tuple[pl.Expr, pl.Expr]]:
     """For every measured column: the number of a cell that carries a unit, and whether that unit is its own."""
     declared = _by_column(part.source.units, part, table, site, "units", present)
-    pattern = rf"^({NUMBER})\s*([^0-9.,\s].*)$"
+    pattern = rf"^({NUMBER})\s*({MAYBE_UNIT}.*)$"
     found = {}
     for name in present:
         unit = COLUMNS[table][name].unit

@@ -58,6 +58,13 @@ STEPS = (
 )
 
 
+def where_rows_stand(tables: Mapping[str, pl.LazyFrame]) -> dict[str, pl.DataFrame]:
+    """Returns of the harmonised tables what the workbook asks of them: source, source_row, is_duplicate."""
+    return {
+        table: rows.select("source", "source_row", "is_duplicate").collect() for table, rows in tables.items()
+    }
+
+
 def give_back_stopped(
     stop: SetAsideError,
     site: SiteMapping,

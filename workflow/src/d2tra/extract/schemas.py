@@ -214,8 +214,8 @@ def in_order(rows: pl.DataFrame, patient: str, day: str) -> pl.DataFrame:
 
 
 @cache
-def schema(table: str) -> Any:
-    """Returns the table's pandera schema for a typed frame: every column with its range, words or pattern.
+def schema(table: str, only: tuple[str, ...] | None = None) -> Any:
+    """Returns the table's pandera schema for a typed frame: every column (`only`: these) with its range, words or pattern.
 
     Null is a failure only in key columns. Import of pandera is put off: most steps never validate.
     """
@@ -235,6 +235,7 @@ def schema(table: str) -> Any:
     columns = {
         column.name: pa.Column(column.dtype, checks(column), nullable=column.need != "R")
         for column in COLUMNS[table].values()
+        if only is None or column.name in only
     }
     return pa.DataFrameSchema(columns, name=table)
 

@@ -201,7 +201,8 @@ def _refuse_unscreened(site: SiteMapping, sha256: Sequence[str]) -> None:
     if n_changed:
         raise StudyError(
             f"{site.name}: {n_changed} of {len(there)} files of the extract changed, came or went since they were screened for "
-            "identifiers; nothing of that was used. Leave the files alone during a run, and run again."
+            "identifiers; nothing of that was used. Leave the files alone during a run, and run again (where a file kept its "
+            "old time, touch it first: Snakemake goes by that)."
         ) from None
 
 

@@ -123,7 +123,7 @@ def judge_units(harmonised: Harmonised, site: SiteMapping) -> pl.DataFrame:
 
 
 def guard_units(
-    harmonised: Harmonised, site: SiteMapping, valid: Mapping[str, pl.DataFrame],
+    harmonised: Harmonised, site: SiteMapping, valid: Mapping[str, pl.DataFrame | pl.LazyFrame],
     validate: Callable[[Harmonised], Validated], label: Callable[[Mapping[str, pl.DataFrame]], Any],
 ) -> pl.DataFrame:  # fmt: skip
     """Returns what `judge_units` found; StudyError where a unit looks swapped: which, where, and what it would do.
@@ -136,9 +136,10 @@ def guard_units(
     if swapped.is_empty():
         return judged
     found = "; ".join(_sentence(row) for row in swapped.iter_rows(named=True))
+    declared = {table: rows.lazy().collect() for table, rows in valid.items()}
     now, then = (
         label(tables).labels.select("patient_id", "status")
-        for tables in (valid, validate(rescaled(harmonised, swapped)).tables)
+        for tables in (declared, validate(rescaled(harmonised, swapped)).tables)
     )
     both = now.join(then, on="patient_id", suffix="_rescaled")
     n_flipped = both.filter(pl.col("status") != pl.col("status_rescaled")).height
@@ -152,7 +153,7 @@ def guard_units(
 
 def rescaled(harmonised: Harmonised, swapped: pl.DataFrame) -> Harmonised:
     """Returns the tables with the swapped values multiplied right, or emptied where no number makes them right."""
-    tables = dict(harmonised.tables)
+    tables = {table: rows.lazy().collect() for table, rows in harmonised.tables.items()}
     for row in swapped.iter_rows(named=True):
         rows = _with_groups(tables[row["table"]], row["table"])
         mine = pl.lit(True) if row["by"] == "column" else pl.col(row["by"]) == row["group"]
@@ -170,6 +171,13 @@ def rescaled(harmonised: Harmonised, swapped: pl.DataFrame) -> Harmonised:
     return Harmonised(tables, harmonised.findings)
 
 
+def _read(rows: pl.DataFrame | pl.LazyFrame, *names: str) -> pl.DataFrame:
+    """These columns, as far as they are there, of the rows that are no duplicates."""
+    lazy = rows.lazy()
+    there = [name for name in lazy.collect_schema().names() if name in names]
+    return lazy.filter(~pl.col("is_duplicate")).select(there).collect()
+
+
 def _with_groups(rows: pl.DataFrame, table: str) -> pl.DataFrame:
     """The table with the groups that its rows belong to: source, clinic, year, unit (String; null: not known)."""
     date = "visit_date" if table == "visits" else "sample_date"
@@ -184,16 +192,17 @@ def _with_groups(rows: pl.DataFrame, table: str) -> pl.DataFrame:
 
 
 def _values(
-    tables: Mapping[str, pl.DataFrame], site: SiteMapping, columns: Mapping[str, Watched]
+    tables: Mapping[str, pl.DataFrame | pl.LazyFrame], site: SiteMapping, columns: Mapping[str, Watched]
 ) -> Iterator[tuple[str, str, pl.DataFrame]]:
     """Every watched column: its table, its name, and its numbers (`value`, none null) with their groups."""
     groups = [name for name in GROUPINGS if name != "column"]
-    visits = _with_groups(tables["visits"].filter(~pl.col("is_duplicate")), "visits")
+    visits = _with_groups(_read(tables["visits"], *groups, "visit_date"), "visits").select(groups)
     for name in columns:
-        if name in visits.columns:
-            yield "visits", name, visits.select(*groups, value=read_number(pl.col(name))).drop_nulls("value")
+        for value in _read(tables["visits"], name):
+            numbers = value.to_frame().select(value=read_number(pl.col(name))).to_series()
+            yield "visits", name, visits.with_columns(numbers).drop_nulls("value")
     if "labs" in tables:
-        labs = tables["labs"].filter(~pl.col("is_duplicate"), pl.col("test") == "crp")
+        labs = _read(tables["labs"], *groups, "sample_date", "test", "value").filter(pl.col("test") == "crp")
         if "unit" not in labs.columns:
             labs = labs.with_columns(unit=pl.lit(None, dtype=pl.String))
         number = read_lab_results(labs, site.crp_unit, site.censored)["number"]

@@ -9,12 +9,14 @@ import polars as pl
 
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.sheet_layouts import sheet_layouts
-from d2tra.extract.signs import LONGEST_HEADER, reads_as_cell
+from d2tra.extract.signs import LONGEST_HEADER
 from d2tra.extract.site import SiteMapping, TableSource
 from d2tra.extract.text_files import TEXT_FILES, Sheet, read_text_batches, read_text_file
 from d2tra.extract.workbooks import open_workbook, sheet_names
 from d2tra.logs import count_rows
 
+# a file with broken bytes can end in a panic of the library that reads it
+NOT_PARQUET = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 BATCH_ROWS = 250_000  # of a parquet file, read at a time
 ABOVE = ", above the header"
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
@@ -56,15 +58,20 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
                 f"{label}: the header of column {number} has {len(name):,} characters. Is a quotation mark missing?"
             )
         if name in named:
-            called = "alike" if reads_as_cell(name, cells[column]) else repr(name)
+            # what stands in the place of a header may be a patient's value: it is not said
             raise StudyError(
-                f"{label}: columns {named[name]} and {number} are both named {called}. Rename one of them."
+                f"{label}: columns {named[name]} and {number} are named alike. Rename one of them."
             )
         if name:
             named[name] = number
     if "source_row" in named:
         raise StudyError(f"{label}: a column is named 'source_row', a name this program needs. Rename it.")
-    columns = [pl.col(cells.columns[number - 1]).alias(name) for name, number in named.items()]
+    columns = []
+    for name, number in named.items():
+        own = cells.columns[number - 1]
+        # an empty column as a constant: it takes no memory, and most columns of a wide extract are empty
+        empty = cells[own].null_count() == cells.height
+        columns.append((pl.lit(None, dtype=pl.String) if empty else pl.col(own)).alias(name))
     rows = cells.with_row_index("source row", offset=source.header_row + 1)
     table = rows.select(*columns, pl.col("source row").cast(pl.Int64).alias("source_row"))
     return table.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in named))
@@ -147,7 +154,8 @@ def _trimmed(sheet: Sheet) -> Sheet:
     trimmed = pl.all().str.strip_chars()
     filled = pl.when(trimmed != "").then(trimmed)
     count_rows("read", sheet.cells.height)
-    return Sheet(sheet.above.select(filled), [n.strip() for n in sheet.header], sheet.cells.select(filled))
+    cells = sheet.cells.lazy().select(filled).collect()  # lazy: trimmed once, though asked for twice
+    return Sheet(sheet.above.select(filled), [n.strip() for n in sheet.header], cells)
 
 
 def _of_workbook(path: Path, source: TableSource) -> Sheet:
@@ -194,24 +202,24 @@ def _stored(path: Path) -> pl.LazyFrame:
     try:
         stored = pl.scan_parquet(path, glob=False)
         stored.collect_schema()
-    except (pl.exceptions.PolarsError, OSError) as problem:
+    except NOT_PARQUET as problem:
         raise StudyError(f"{path.name}: not readable as parquet; write it anew.") from problem
     return stored
 
 
 def _parquet(path: Path, first: int = 0, n_rows: int | None = None) -> Sheet:
-    try:
-        stored = _stored(path).slice(first, n_rows).collect()
-    except (pl.exceptions.PolarsError, OSError) as problem:
-        raise StudyError(f"{path.name}: not readable as parquet; write it anew.") from problem
-    nested = [
-        name for name, kind in stored.schema.items() if kind.is_nested() or kind in (pl.Binary, pl.Object)
-    ]
+    stored = _stored(path)
+    kinds = stored.collect_schema()
+    nested = [name for name, kind in kinds.items() if kind.is_nested() or kind in (pl.Binary, pl.Object)]
     if nested:
         raise StudyError(
             f"{path.name}: column {nested[0]!r} holds no plain values. Leave it out of the file."
         )
-    cells = stored.select(_as_text(name, kind).alias(name) for name, kind in stored.schema.items())
+    text = [_as_text(name, kind).alias(name) for name, kind in kinds.items()]
+    try:
+        cells = stored.slice(first, n_rows).select(text).collect()
+    except NOT_PARQUET as problem:
+        raise StudyError(f"{path.name}: not readable as parquet; write it anew.") from problem
     holds_nul = pl.any_horizontal(pl.all().str.contains("\0", literal=True).any())
     if cells.width and cells.select(holds_nul).item():
         raise StudyError(f"{path.name}: cells hold NUL bytes; write the file anew.")

@@ -48,11 +48,11 @@ def split_drugs(rows: pl.DataFrame, separators: list[str], recognise: Recogniser
     return rows
 
 
-def empty_patient_cells(typed: pl.DataFrame, cut: dt.date | None) -> tuple[pl.DataFrame, Findings]:
+def empty_patient_cells(
+    typed: pl.DataFrame, cut: dt.date | None, twice: pl.Series
+) -> tuple[pl.DataFrame, Findings]:
     """Empties a sequence that occurs twice, in all its rows, and years, months and dates after the extract's cut."""
-    broken = {
-        "sequence": ("sequence_twice", pl.col("sequence").is_not_null() & pl.col("sequence").is_duplicated())
-    }
+    broken = {"sequence": ("sequence_twice", pl.col("sequence").is_in(twice.implode()))}
     if cut:
         broken["birth_year"] = ("after_cut", pl.col("birth_year") > cut.year)
         broken["death_month"] = ("after_cut", pl.col("death_month") > f"{cut:%Y-%m}")

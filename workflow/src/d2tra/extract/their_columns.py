@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import polars as pl
 
@@ -29,10 +29,10 @@ def columns_of(source: TableSource, table: str) -> list[dict[str, str | None]]:
     return found
 
 
-def lead_back(findings: pl.DataFrame, site: SiteMapping, read: Mapping[str, pl.DataFrame]) -> pl.DataFrame:
+def lead_back(findings: pl.DataFrame, site: SiteMapping, read: Mapping[str, Collection[str]]) -> pl.DataFrame:
     """Returns the findings, in their order, with `their_column` filled: null where no cell of theirs holds the value.
 
-    `read`: the harmonised tables. A column that is none of ours (packed cells) is one of theirs.
+    `read`: the columns of each harmonised table. A column that is none of ours (packed cells) is one of theirs.
     """
     led = [
         (table, PLACE.replace("{}", str(number), 1).replace("{}", str(group)), ours, theirs)
@@ -40,7 +40,7 @@ def lead_back(findings: pl.DataFrame, site: SiteMapping, read: Mapping[str, pl.D
         for number, source in enumerate(sources)
         for group, columns in enumerate(columns_of(source, table))
         for ours, theirs in columns.items()
-        if table in read and ours in read[table].columns
+        if table in read and ours in read[table]
     ]
     schema = {**dict.fromkeys(KEYS, pl.String), "theirs": pl.String}
     known = pl.DataFrame(led, schema=schema, orient="row")

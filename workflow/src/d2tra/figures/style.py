@@ -8,12 +8,12 @@ from typing import Any
 
 import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.backends.backend_pdf import Op, PdfFile, PdfPages
 from matplotlib.figure import Figure
 from PIL import Image
 from pydantic import Field
 
 from d2tra.config import Closed, FigureSize, parse, setting, setting_path
+from d2tra.figures.pdf import pdf_of
 
 MM_PER_INCH = 25.4
 
@@ -105,15 +105,12 @@ def render(figure: Figure, style: Style, size: FigureSize = "print", tiff: bool 
 
     `size`: everything in it is as many times as large as the style says; the layout stays.
     """
-    times, nothing = style.sizes[size], {"CreationDate": None, "Creator": None, "Producer": None}
+    times = style.sizes[size]
     with mpl.rc_context(style.settings()):
         with memory.BytesIO() as buffer:
             figure.savefig(buffer, format="svg", metadata={"Date": None, "Creator": None})
             files = {"svg": _enlarged_svg(buffer.getvalue(), times)}
-        with memory.BytesIO() as buffer:
-            with _EnlargedPages(buffer, times, nothing) as pages:
-                pages.savefig(figure, dpi=style.dots_per_inch)
-            files["pdf"] = buffer.getvalue()
+        files["pdf"] = pdf_of(figure, times, style.dots_per_inch)
         files["png"] = _pixels(figure, "png", style.dots_per_inch, times, metadata={"Software": None})
         if tiff:
             pixels = _pixels(figure, "tiff", style.tiff_dots_per_inch, times)
@@ -146,21 +143,3 @@ def _enlarged_svg(svg: bytes, times: float) -> bytes:
         length = re.compile(rf'(<svg\b[^>]*? {side}=")([\d.]+)(?=pt")')
         text = length.sub(lambda found: f"{found[1]}{float(found[2]) * times:.6f}", text, count=1)
     return text.encode()
-
-
-class _EnlargedFile(PdfFile):
-    times = 1.0
-
-    def newPage(self, width: float, height: float) -> None:  # noqa: N802
-        super().newPage(width * self.times, height * self.times)
-        if self.times != 1:
-            self.output(self.times, 0, 0, self.times, 0, 0, Op.concat_matrix)
-
-
-class _EnlargedPages(PdfPages):
-    """A pdf whose pages are so many times as large as the figures on them."""
-
-    def __init__(self, file: memory.BytesIO, times: float, metadata: dict[str, Any]) -> None:
-        super().__init__(file, metadata=metadata)
-        self._file = _EnlargedFile(file, metadata=metadata)
-        self._file.times = times

@@ -2,6 +2,6 @@
 
 from d2tra.scores.response import eular_response, index_response
 from d2tra.scores.settings import load_score_settings
-from d2tra.scores.visits import score_visits
+from d2tra.scores.visits import score_visits, visit_columns
 
-__all__ = ["eular_response", "index_response", "load_score_settings", "score_visits"]
+__all__ = ["eular_response", "index_response", "load_score_settings", "score_visits", "visit_columns"]

@@ -85,6 +85,15 @@ def score_visits(
     return found.with_columns(cs.enum().cast(pl.String)) if as_text else found
 
 
+def visit_columns() -> list[str]:
+    """Returns the columns of a valid table of visits that `score_visits` looks at, sorted; names of what it makes of them
+    (crp_mg_dl) are among these."""
+    settings = load_score_settings()
+    ways = [*_components(settings), *(_formula(name, settings) for name in settings.scores)]
+    looked_at = {root for way in ways for root in way.meta.root_names()}
+    return sorted({"patient_id", "visit_date", "esr_mm_h", "crp_mg_l", *looked_at})
+
+
 def components_of(column: str) -> tuple[str, ...]:
     """Returns the columns of visits that a score, its band or a flag of `score_visits` is computed from, sorted.
 
