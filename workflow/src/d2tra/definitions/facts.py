@@ -147,6 +147,8 @@ def gather_facts(
     courses = None if courses is None else _numbered(courses, names)
     visits = tables["visits"]
     visits = visits.drop([c for c in scores.columns if c in visits.columns and c not in VISIT])
+    if choices.data_cut_date is not None:
+        scores = scores.filter(pl.col("visit_date") <= choices.data_cut_date)
     visits = _beside(in_order(visits, *VISIT), in_order(_numbered(scores, names), *VISIT))
     _check_severity_scores(choices.severity_score, scores)
     visits = visits.with_columns(severity=pl.coalesce(f"{score}_band" for score in choices.severity_score))
@@ -210,7 +212,9 @@ def _numbered(rows: pl.DataFrame, names: pl.Series) -> pl.DataFrame:
     starts = is_first_of_patient(rows)
     runs = rows.select("patient_id").filter(starts)
     number = runs.join(numbers, on="patient_id", how="left", maintain_order="left")["number"]
-    known = rows.with_columns(patient_id=number.gather(starts.cum_sum() - 1)).drop_nulls("patient_id")
+    known = rows.with_columns(patient_id=number.gather(starts.cum_sum() - 1))
+    if number.null_count():
+        known = known.drop_nulls("patient_id")
     return known if known["patient_id"].is_sorted() else known.sort("patient_id", maintain_order=True)
 
 

@@ -152,7 +152,8 @@ def signs_in_name(name: str, hospital_number: str | None = None) -> list[Sign]:
     # Ten digits inside a name may be a time; these ranges hold no time of this century.
     is_allocated = re.search(r"\b(?:[4-79][0-9]{9}|3[2-9][0-9]{8})\b", words) is not None
     signs = [Sign(NHS, 1) if sign.kind == MAYBE and is_allocated else sign for sign in signs]
-    person = rf"(?i)(?:{GIVEN_NAMES})[ ,]+[a-z'’-]{{2,}}|[a-z'’-]{{2,}}, ?(?:{GIVEN_NAMES})"
+    surname = r"(?:[^\W\d_]|['’-]){2,}"  # of any letters
+    person = rf"(?i)(?:{GIVEN_NAMES})[ ,]+{surname}|{surname}, ?(?:{GIVEN_NAMES})"
     if re.fullmatch(person, words) and not re.search(rf"(?i)\b(?:{NO_NAMES})\b", words):
         signs.append(Sign(NAME, 1))
     return [sign for sign in signs if sign.stops]

@@ -71,8 +71,8 @@ def reads_as_cell(header: str, cells: pl.Series) -> bool:
         return True
     if not re.search("[0-9]", header):
         return False
-    shape = re.sub("[0-9]", "0", re.sub("[A-Za-z]", "a", header))
-    return bool(cells.str.replace_all("[A-Za-z]", "a").str.replace_all("[0-9]", "0").eq(shape).any())
+    shape = re.sub("[0-9]", "0", re.sub(r"[^\W\d_]", "a", header))
+    return bool(cells.str.replace_all(r"\p{L}", "a").str.replace_all("[0-9]", "0").eq(shape).any())
 
 
 def unified(text: str) -> str:
