@@ -48,7 +48,9 @@ def test_extracts_gone_wrong_come_to_plain_words_or_a_complete_accounting(tmp_pa
         (4990, "patients.parquet: not readable as parquet"),  # broken bytes: the reading library panicked
     ],
 )
-def test_of_cases_that_once_went_wrong_each_comes_to_plain_words(seed: int, says: str, tmp_path: Path) -> None:
+def test_of_cases_that_once_went_wrong_each_comes_to_plain_words(
+    seed: int, says: str, tmp_path: Path
+) -> None:
     outcome = try_made(make_case(seed), seed, tmp_path / "case")
     assert outcome.is_right
     assert says in outcome.says
