@@ -398,7 +398,7 @@ def analysis_set(folder: Path, extract: dict[str, str], plan: Plan) -> pl.DataFr
         "labels": LABELS,
         "audit_counts": COUNTS,
     }
-    return assemble_analysis_set(MEMBERS, {"north": site}, STUDY, list(plan.factors.values()))
+    return assemble_analysis_set(MEMBERS, [("north", site)], STUDY, list(plan.factors.values()))
 
 
 def tables_of(members: pl.DataFrame, plan: Plan) -> dict[str, pl.DataFrame]:

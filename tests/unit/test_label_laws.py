@@ -8,12 +8,14 @@ import pytest
 from random_patients import random_extract
 
 from d2tra.config import PROJECT
-from d2tra.definitions import judge_site, label, visit_columns
+from d2tra.definitions import judge_site, label, tells_of_glucocorticoids, visit_columns
 from d2tra.extract.schemas import complete
 from d2tra.scores import score_visits
 from d2tra.treatment import trace_courses
+from d2tra.treatment.drug_names import recognised
 
 SEEDS = range(3)
+CUT = dt.date(2023, 12, 31)
 BRANDS = {
     "adalimumab": "Amgevita",
     "etanercept": "Benepali 50 mg pen",
@@ -124,3 +126,31 @@ def test_the_columns_said_to_be_needed_are_all_that_is_looked_at():
     every, judged = judge_site(known, names, study), judge_site(few, names, study)
     assert every["evidence"].height > 0
     assert all(judged[name].equals(every[name]) for name in every)
+
+
+def test_a_site_judged_in_spans_of_patients_gives_what_it_gives_whole():
+    extract = patients(1)
+    takers = extract["treatments"].filter(pl.col("drug").str.contains("(?i)predni"))["patient_id"].unique()
+    assert takers.len() > 0
+    valid = {name: complete(rows, name) for name, rows in extract.items()}
+    scores = score_visits(valid["visits"], valid["labs"], valid["patients"])
+    treatments = recognised(valid["treatments"])
+    known = {**valid, "treatments": treatments, "courses": trace_courses(treatments, CUT), "scores": scores}
+    study = {"data_cut_date": CUT}
+    whole = judge_site(known, ["eular_2021"], study)["labels"]
+    recorded = tells_of_glucocorticoids(treatments.lazy(), study)
+    with_none = whole["patient_id"].is_in(takers.implode())
+    for span in (with_none, ~with_none):
+        ids = whole["patient_id"].filter(span)
+        part = {name: rows.filter(pl.col("patient_id").is_in(ids.implode())) for name, rows in known.items()}
+        found = judge_site(part, ["eular_2021"], study, recorded)["labels"]
+        assert found.equals(whole.filter(span))
+
+
+def test_a_site_tells_of_glucocorticoids_by_a_row_up_to_the_cut():
+    rows = pl.LazyFrame({"kind": ["glucocorticoid", "csdmard"], "start_date": [CUT, None]})
+    assert tells_of_glucocorticoids(rows, {"data_cut_date": CUT})
+    assert not tells_of_glucocorticoids(rows, {"data_cut_date": CUT - dt.timedelta(days=1)})
+    assert tells_of_glucocorticoids(rows)
+    assert not tells_of_glucocorticoids(rows.filter(pl.col("kind") == "csdmard"))
+    assert not tells_of_glucocorticoids(None)

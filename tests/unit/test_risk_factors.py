@@ -353,7 +353,7 @@ COUNTS = frame("""
 """)
 
 
-def assembled(baseline, leave_out=()):
+def known_of_the_site(leave_out=()):
     tables = {
         "patients": complete(PATIENTS, "patients"), "visits": complete(VISITS, "visits"),
         "diagnoses": diagnosed(("M79.7", "2015-01-01")), "courses": COURSES, "labels": LABELS, "audit_counts": COUNTS,
@@ -368,8 +368,26 @@ def assembled(baseline, leave_out=()):
         A          | 2013-01-01 | bdmard  | humira |
         A          | 2013-02-01 | bdmard  | Enbrel | unknown
     """)
-    tables = {name: rows for name, rows in tables.items() if name not in leave_out}
-    return assemble_analysis_set(MEMBERS, {"north": tables}, study(baseline))
+    return {name: rows for name, rows in tables.items() if name not in leave_out}
+
+
+def assembled(baseline, leave_out=()):
+    return assemble_analysis_set(MEMBERS, [("north", known_of_the_site(leave_out))], study(baseline))
+
+
+def test_a_site_in_spans_of_patients_gives_what_it_gives_whole():
+    both = pl.concat([MEMBERS, MEMBERS.with_columns(patient_id=pl.lit("B"), sequence=pl.lit(2, pl.Int64))])
+    tables = known_of_the_site()
+    spans = (
+        (
+            "north",
+            {name: rows.filter(patient_id=patient) for name, rows in tables.items()} | {"courses": COURSES},
+        )
+        for patient in ("A", "B")
+    )
+    whole = assemble_analysis_set(both, [("north", tables)], study("index"))
+    assert whole.height == 2
+    assert assemble_analysis_set(both, spans, study("index")).equals(whole)
 
 
 def test_the_analysis_set_has_a_row_per_member_with_outcomes_counts_and_factors():

@@ -60,7 +60,7 @@ def run(folder: Path) -> Run:
     analysis_sets = {}
     for cohort in study.cohorts:
         members, _ = select_cohort(cohort, *at_site)
-        analysis_sets[cohort.name] = assemble_analysis_set(members, {"demo": tables}, study)
+        analysis_sets[cohort.name] = assemble_analysis_set(members, [("demo", tables)], study)
     return Run(validated, courses, scores, labels, evidence, analysis_sets)
 
 

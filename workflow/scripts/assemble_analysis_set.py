@@ -1,5 +1,7 @@
 """Give each member its outcomes and its risk factors at baseline."""
 
+from pathlib import Path
+
 from d2tra import config, io, logs
 from d2tra.risk_factors import assemble_analysis_set
 
@@ -7,16 +9,13 @@ if __name__ == "__main__":
     logs.start(snakemake.log[0])
     given = snakemake.input
     study = config.load_study(given.study)
-    sites = {
-        site: {
-            **io.read_folder(given.valid[number]),
-            "courses": io.read(given.courses[number]),
-            "scores": io.read(given.scores[number]),
-            "labels": io.read(given.labels[number]),
-            "audit_counts": io.read(given.counts[number]),
-            "verdicts": io.read(given.verdicts[number]),
-        }
-        for number, site in enumerate(study.site_names)
-    }
+    judged = zip(given.scores, given.labels, given.counts, given.verdicts, strict=True)
+    sites = (
+        (site, {**span, "courses": io.read(courses)})
+        for site, valid, courses, files in zip(
+            study.site_names, given.valid, given.courses, judged, strict=True
+        )
+        for span in io.read_spans({**io.files_of(valid), **{Path(file).stem: Path(file) for file in files}})
+    )
     analysis_set = assemble_analysis_set(io.read(given.members), sites, study)
     io.write(analysis_set, snakemake.output.analysis_set)

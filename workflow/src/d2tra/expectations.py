@@ -93,7 +93,7 @@ def _described(
     without = [] if "treatments" in tables else [site]
     members, _ = select_cohort(everyone, of_site["patients"], of_site["courses"], of_site["labels"], without)
     at_index = study.model_copy(update={"baseline": "index"})
-    people = assemble_analysis_set(members, {site: tables}, at_index, factors)
+    people = assemble_analysis_set(members, [(site, tables)], at_index, factors)
     outcomes = [name for name in study.definition_names if name in people.columns]
     return people.with_columns(
         pl.when(pl.col(name) != NOT_ASSESSABLE).then(pl.col(name)) for name in outcomes

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import polars as pl
@@ -33,12 +33,17 @@ HANGS = "_hangs_on_presumed"
 
 
 def assemble_analysis_set(
-    members: pl.DataFrame, sites: Mapping[str, Tables], study: Study, factors: list[Factor] | None = None
+    members: pl.DataFrame,
+    sites: Iterable[tuple[str, Tables]],
+    study: Study,
+    factors: list[Factor] | None = None,
 ) -> pl.DataFrame:
     """Returns one row per cohort member, sorted by site and patient_id.
 
-    `members`: from `select_cohort`. `sites`: site → its valid tables, and `courses`, `scores`, `labels` and
-    `audit_counts`, by name; a table that a site does not have is no key.
+    `members`: from `select_cohort`. `sites`: the name of each site and its valid tables, and `courses`, `scores`, `labels`
+    and `audit_counts`, by name; a table that a site does not have is no key. A large site may come in spans of patients, one
+    after the other, so that no more than one need be in memory; its `courses` come whole with each: what drugs a site records
+    at all says what no row of one means.
     Columns: site, patient_id, sequence, baseline_date, index_date, first_bts_date; severity, n_bts_tried,
     n_csdmards_before_bts, methotrexate_before_bts (at the index date); one per definition of the study (met, not_met,
     not_assessable; null = a definition of another disease) and `<definition>_hangs_on_presumed` (Boolean: met, but not
@@ -48,10 +53,11 @@ def assemble_analysis_set(
     """
     factors = list(load_plan().factors.values()) if factors is None else factors
     frames = []
-    for site, given in sites.items():
+    for site, given in sites:
         # Without treatments nothing is known of any drug: no course is not "no drug".
         tables = {name: rows for name, rows in given.items() if name != "courses" or "treatments" in given}
-        of_site = members.filter(pl.col("site") == site).sort("patient_id")
+        of_site = members.filter(pl.col("site") == site).join(tables["patients"], on="patient_id", how="semi")
+        of_site = of_site.sort("patient_id")
         dated = of_site.select("site", "patient_id", "sequence", _baseline_date(study.baseline), "index_date")
         counts = tables["audit_counts"].select(*AUDIT_COUNTS)
         whole = dated.with_columns(of_site["first_bts_date"])

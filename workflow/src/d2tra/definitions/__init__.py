@@ -5,7 +5,7 @@ from d2tra.definitions.definition import Definition, definition_files, load_defi
 from d2tra.definitions.evidence import why
 from d2tra.definitions.label import POLICIES, Labelled, label, label_patients, label_visits, status_by_policy
 from d2tra.definitions.persistence import persistence
-from d2tra.definitions.site import judge_site, visit_columns
+from d2tra.definitions.site import judge_site, tells_of_glucocorticoids, visit_columns
 
 __all__ = [
     "POLICIES",
@@ -20,6 +20,7 @@ __all__ = [
     "load_definition",
     "persistence",
     "status_by_policy",
+    "tells_of_glucocorticoids",
     "visit_columns",
     "why",
 ]

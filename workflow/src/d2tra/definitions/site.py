@@ -22,6 +22,22 @@ def visit_columns(definitions: Definitions, study: Study | Mapping[str, Any]) ->
     return {*VISIT, *bands, *(column for leaf in leaves for column in leaf.looks_at())}
 
 
+def tells_of_glucocorticoids(
+    treatments: pl.LazyFrame | None, study: Study | Mapping[str, Any] | None = None
+) -> bool:
+    """Returns whether a site's treatments up to the study's cut hold any glucocorticoid.
+
+    Then no row of one means that none was taken. To be asked of the whole site, whose patients are judged in spans.
+    """
+    if treatments is None:
+        return False
+    cut = Choices.of(study).data_cut_date
+    rows = treatments.filter(pl.col("kind") == "glucocorticoid")
+    if cut is not None:
+        rows = rows.filter((pl.col("start_date") <= cut) | pl.col("start_date").is_null())
+    return rows.head(1).collect().height > 0
+
+
 def judge_site(
     known: Mapping[str, pl.DataFrame],
     definitions: Definitions,

@@ -46,14 +46,16 @@ def count_grid(
 ) -> tuple[pl.DataFrame, Table]:
     """Returns sensitivity.csv of a cohort (see `fit_grid`) and the table of it.
 
-    `members`, `sites`: as `assemble_analysis_set` takes them; `statuses`: site and the columns of `relabel`. Factors are those
+    `members`, `sites` (tables by site): as `assemble_analysis_set` takes them; `statuses`: site and the columns of `relabel`. Factors are those
     of the primary failure rules. StudyError where the study declares no grid.
     """
     grid = plan_grid(study)
     if grid is None:
         raise StudyError(f"study {study.name}: key 'sensitivity' is missing: it declares no grid.")
     sets = {
-        baseline: assemble_analysis_set(members, sites, study.model_copy(update={"baseline": baseline}))
+        baseline: assemble_analysis_set(
+            members, sites.items(), study.model_copy(update={"baseline": baseline})
+        )
         for baseline in grid.baselines
     }
     named = zip(study.definition_names, study.definitions, strict=True)
