@@ -125,7 +125,8 @@ def independent_count(folder: Path, table: str, case: Case) -> int | None:
     if case.mapping != CANONICAL or not path.is_file():
         return None
     text = path.read_bytes().decode("utf-8-sig")
-    text = text if "\n" in text else text.replace("\r", "\n")
+    # a carriage return ends a line only where nothing else does
+    text = text.replace("\r\n", "\n").replace("\r", " ") if "\n" in text else text.replace("\r", "\n")
     if len(text) > MOST_COUNTED:
         return None  # a cell may be longer than the csv module reads
     header, *rows = csv.reader(io.StringIO(text, newline=""))
