@@ -193,7 +193,7 @@ def source_changes(case: Case) -> tuple[bool | None, str]:
     was_said = "a_name" in ended.screen
     os.utime(visits)  # Snakemake goes by a file's time
     anew = snakemake(case.project, case.folder, targets=[f"{SITE}/screen.json"])
-    is_screened_anew = not anew.code and "rule screen_extract" in anew.screen
+    is_screened_anew = anew.refused("what may identify patients")  # a name in every row of a_name
     words = "since they were screened"
     right = ended.refused(words) and not (kept or was_said) and is_screened_anew
     return right, last_words(ended, words)
