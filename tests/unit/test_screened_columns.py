@@ -16,7 +16,9 @@ from openpyxl.drawing.image import Image
 
 from d2tra.errors import StudyError
 from d2tra.extract import screened_columns, text_files
+from d2tra.extract.identifiers import signs_in_column, signs_in_name
 from d2tra.extract.screen import Screening, raise_if_identifiers, raw_files, screen_extract
+from d2tra.extract.signs import Column
 from d2tra.extract.site import TableSource
 from d2tra.extract.text_files import read_text_batches, read_text_file
 from extracts import CLEAN, site_of, write_extract
@@ -222,3 +224,17 @@ def test_a_text_file_in_pieces_holds_the_rows_of_the_whole(
 def filled(cells: pl.DataFrame) -> list[tuple[object, ...]]:
     trimmed = cells.select(pl.all().str.strip_chars())
     return [row for row in trimmed.select(pl.when(pl.all() != "").then(pl.all())).rows() if any(row)]
+
+
+@pytest.mark.parametrize("name", ["Zoe Brontë", "Brontë, Zoe", "zoe_núñez", "Simon O’Neill"])
+def test_a_surname_of_any_letters_is_a_name_in_a_header_a_sheets_or_a_files_name(name: str) -> None:
+    assert [sign.kind for sign in signs_in_name(name)] == ["name"]
+
+
+@pytest.mark.parametrize(
+    ("header", "is_of_names"), [("a_name", True), ("name 2", True), ("drug_name", False)]
+)
+def test_a_header_name_beside_a_letter_or_number_is_one_of_names(header: str, is_of_names: bool) -> None:
+    values = pl.DataFrame({"cell": [0, 1], "value": ["Smith", "Jones"], "count": [1, 1]})
+    found = [sign.kind for sign in signs_in_column(Column(header, values)) if sign.stops]
+    assert found == (["name"] if is_of_names else [])
