@@ -119,8 +119,8 @@ def run_stage(
     names = definitions or sorted(path.stem for path in (PROJECT / "config" / "definitions").glob("*.yaml"))
     loaded = [d for d in map(load_definition, names) if d.disease == "RA"]
     judged = visit_columns(loaded, {})
-    needed = {"scores": {"visits": scored_columns()}, "labels": {"visits": judged, "scores": judged}}
-    spans = io.read_spans(_files(folder, stage), columns=needed.get(stage))
+    columns = {"scores": {"visits": scored_columns()}, "labels": {"visits": judged, "scores": judged}}
+    spans = io.read_spans(_files(folder, stage), columns=columns.get(stage))
     if stage == "floor":
         needed = [
             "patient_id",
@@ -173,10 +173,8 @@ def _files(folder: Path, stage: str) -> dict[str, Path]:
 def main(n_patients: int, folder: Path) -> None:
     """Prints one line per stage."""
     if not (folder / "valid" / "visits.parquet").exists():
-        io.write_spans(
-            draw_site(n_patients),
-            [folder / "valid" / f"{name}.parquet" for name in ("patients", "visits", "treatments")],
-        )
+        # in a process of its own: a child's peak of memory begins with its parent's
+        subprocess.run([sys.executable, __file__, "--draw", str(n_patients), str(folder)], check=True)
     print(
         f"{n_patients:,} synthetic patients, {n_patients * VISITS:,} visits, {n_patients * PRESCRIPTIONS:,} prescriptions, {os.cpu_count()} cores"
     )
@@ -191,8 +189,16 @@ def main(n_patients: int, folder: Path) -> None:
     print(f"met by eular_2021: {100 * met.collect().item():.1f} %")
 
 
+def write_site(n_patients: int, folder: Path) -> None:
+    """Writes the drawn tables to valid/ of the folder."""
+    names = ("patients", "visits", "treatments")
+    io.write_spans(draw_site(n_patients), [folder / "valid" / f"{name}.parquet" for name in names])
+
+
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--stage"]:
+    if sys.argv[1:2] == ["--draw"]:
+        write_site(int(sys.argv[2]), Path(sys.argv[3]))
+    elif sys.argv[1:2] == ["--stage"]:
         run_stage(sys.argv[2], Path(sys.argv[3]))
     else:
         with tempfile.TemporaryDirectory() as temporary:

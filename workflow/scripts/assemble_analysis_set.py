@@ -11,10 +11,11 @@ if __name__ == "__main__":
     study = config.load_study(given.study)
     judged = zip(given.scores, given.labels, given.counts, given.verdicts, strict=True)
     sites = (
-        (site, {**span, "courses": io.read(courses)})
+        (site, {**span, "courses": of_site})
         for site, valid, courses, files in zip(
             study.site_names, given.valid, given.courses, judged, strict=True
         )
+        for of_site in [io.read(courses)]
         for span in io.read_spans({**io.files_of(valid), **{Path(file).stem: Path(file) for file in files}})
     )
     analysis_set = assemble_analysis_set(io.read(given.members), sites, study)

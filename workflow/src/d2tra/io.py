@@ -25,7 +25,7 @@ POLARS_SAYS = "parquet: File out of specification: underlying IO error: "
 ARROW_WRITES = {"compression": "zstd", "compression_level": 1, "write_statistics": False}
 ROWS_OF_GROUP = 2**18
 Part = TypeVar("Part")
-SPANS_AT_ONCE = 2
+SPANS_AT_ONCE = 2  # read and made at the same time
 PATIENTS_AT_ONCE = 100_000  # about 2 GB of visits, scores and verdicts
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # what `_aside` makes; a killed run leaves such a one behind
 FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
@@ -171,7 +171,7 @@ def write_each(contents: Mapping[str, Any], paths: Sequence[str | Path]) -> None
 def write_spans(parts: Iterable[Mapping[str, pl.DataFrame]], paths: Sequence[str | Path]) -> None:
     """Writes to each .parquet path the frames that are called by its stem, one part under the other, whole or not at all.
 
-    One part is written while the next one is made: no more than these two are in memory. An Enum is written as text.
+    One part is written while the next one is made; no other is held. An Enum is written as text.
     """
     targets = [Path(path) for path in paths]
     with workspace(targets[0]) as folder:

@@ -5,7 +5,15 @@ from __future__ import annotations
 import polars as pl
 
 from d2tra.definitions.course_dates import CountsFailures, date_failures, is_first_of_value, judge_failures
-from d2tra.definitions.facts import KEY, Choices, Facts, is_first_of_patient, latest, of_patient
+from d2tra.definitions.facts import (
+    KEY,
+    Choices,
+    Facts,
+    first_of_patient,
+    is_first_of_patient,
+    latest,
+    of_patient,
+)
 from d2tra.definitions.judging import UNKNOWN
 from d2tra.definitions.leaf import Leaf, day, text
 from d2tra.definitions.reads import Read, read_courses
@@ -133,7 +141,7 @@ def count_csdmards(facts: Facts, dates: pl.DataFrame, molecule: str = "methotrex
         nothing = {"first_bts": pl.Date, "until": pl.Date, "n_csdmards": pl.Int64, "includes": pl.Boolean}
         return judged.with_columns(pl.lit(None, dtype=kind).alias(name) for name, kind in nothing.items())
     bts = facts.bts_courses.select("patient_id", first_bts="start_date")
-    judged = of_patient(judged, bts.filter(is_first_of_patient(bts))).with_columns(
+    judged = of_patient(judged, first_of_patient(bts)).with_columns(
         until=pl.min_horizontal("evaluation_date", "first_bts"),
         first_bts=pl.when(pl.col("first_bts") <= pl.col("evaluation_date")).then("first_bts"),
     )

@@ -148,7 +148,7 @@ def gather_facts(
     visits = tables["visits"]
     visits = visits.drop([c for c in scores.columns if c in visits.columns and c not in VISIT])
     if choices.data_cut_date is not None:
-        scores = scores.filter(pl.col("visit_date") <= choices.data_cut_date)
+        scores = scores.filter(is_up_to(choices.data_cut_date, "visit_date"))
     visits = _beside(in_order(visits, *VISIT), in_order(_numbered(scores, names), *VISIT))
     _check_severity_scores(choices.severity_score, scores)
     visits = visits.with_columns(severity=pl.coalesce(f"{score}_band" for score in choices.severity_score))
@@ -189,11 +189,15 @@ def up_to_cut(extract: Mapping[str, pl.DataFrame | None], cut: dt.date | None) -
     tables = {table: complete(rows, table) for table, rows in extract.items() if rows is not None}
     if cut is None:
         return tables
-    dated = {table: pl.col(ROW_DATES[table]) for table in tables if table in ROW_DATES}
     return {
-        table: rows.filter((dated[table] <= cut) | dated[table].is_null()) if table in dated else rows
+        table: rows.filter(is_up_to(cut, ROW_DATES[table])) if table in ROW_DATES else rows
         for table, rows in tables.items()
     }
+
+
+def is_up_to(cut: dt.date, day: str) -> pl.Expr:
+    """Returns whether a row is not dated after the cut (Boolean); an undated one is not."""
+    return (pl.col(day) <= cut) | pl.col(day).is_null()
 
 
 def _beside(visits: pl.DataFrame, scores: pl.DataFrame) -> pl.DataFrame:
@@ -234,6 +238,11 @@ def is_first_of_patient(rows: pl.DataFrame) -> pl.Series:
     return (patient != patient.shift()).fill_null(True)
 
 
+def first_of_patient(rows: pl.DataFrame) -> pl.DataFrame:
+    """Returns each patient's first row; the rows of a patient stand together."""
+    return rows.filter(is_first_of_patient(rows))
+
+
 def of_patient(dates: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
     """Returns `dates` with the columns of each patient's row of `known` (patients by number, at most one row each); null
     where it has none. A left join that looks up by place."""
@@ -247,6 +256,7 @@ def of_patient(dates: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 def visit_before(facts: Facts, dates: pl.DataFrame, looked_at: pl.Series, nth: int = 0) -> pl.Series:
     """Returns, for each of `dates`, the row in `facts.visits` of the patient's last visit up to it that is `looked_at`
     (Boolean, of each visit); `nth`: of the one so many before that. Null where there are fewer."""
+    looked_at = looked_at.fill_null(False)  # a null would hide the visits before it
     nth_looked_at = looked_at.cum_sum().gather(dates["visit"]).cast(pl.Int64) - 1 - nth
     row = looked_at.arg_true().gather(nth_looked_at.set(nth_looked_at < 0, None))
     own = facts.visits["patient_id"].gather(row) == dates["patient_id"]

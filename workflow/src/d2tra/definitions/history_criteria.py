@@ -14,7 +14,7 @@ from d2tra.definitions.facts import (
     Choices,
     Facts,
     days_between,
-    is_first_of_patient,
+    first_of_patient,
     latest_visit,
     of_patient,
     visit_before,
@@ -49,7 +49,7 @@ class NeverLow(Leaf):
             return dates.with_columns(met=UNKNOWN)
         begun = facts.courses.select("patient_id", "kind", "start_date")
         dmards = begun.filter(pl.col("kind").is_in(DMARD_KINDS))
-        first = dmards.filter(is_first_of_patient(dmards)).drop("kind")
+        first = first_of_patient(dmards).drop("kind")
         since = of_patient(facts.dates.select("patient_id"), first)["start_date"]
         known = pl.col(self.score).is_not_null() & (pl.col("visit_date") >= since)
         low = known & pl.col(f"{self.score}_band").is_in(self.bands)
@@ -57,7 +57,7 @@ class NeverLow(Leaf):
             facts.visits.select(known).to_series()
         )
         judged = latest_visit(facts, latest_visit(facts, dates, known), low, day="low_on")
-        judged = of_patient(judged, firsts.filter(is_first_of_patient(firsts)))
+        judged = of_patient(judged, first_of_patient(firsts))
         known_over = days_between(pl.col("known_from"), pl.col("visit_date"))
         long_enough = self.known_over_days.holds_whole(known_over)
         return judged.with_columns(
@@ -160,8 +160,8 @@ class FollowUp(Leaf):
     days: Threshold
 
     def judge(self, facts: Facts, dates: pl.DataFrame) -> pl.DataFrame:
-        first = facts.dates.filter(is_first_of_patient(facts.dates))
-        judged = of_patient(dates, first.select("patient_id", first_visit="evaluation_date"))
+        first = first_of_patient(facts.dates).select("patient_id", first_visit="evaluation_date")
+        judged = of_patient(dates, first)
         return judged.with_columns(
             met=self.days.holds_whole(days_between(pl.col("first_visit"), pl.col("evaluation_date")))
         )

@@ -10,7 +10,6 @@ from typing import Any, NamedTuple, get_args
 import polars as pl
 
 from d2tra.config import Policy, Study
-from d2tra.definitions.criteria import Criterion
 from d2tra.definitions.definition import Definition, load_definition
 from d2tra.definitions.drug_criteria import CountsFailures, count_failures
 from d2tra.definitions.evidence import collect_evidence, judge_leaves, leaves_of
@@ -18,8 +17,8 @@ from d2tra.definitions.facts import (
     KEY,
     Choices,
     Facts,
+    first_of_patient,
     gather_facts,
-    is_first_of_patient,
     latest_date,
     of_patient,
     up_to_cut,
@@ -32,7 +31,6 @@ from d2tra.treatment import trace_courses
 Extract = Mapping[str, pl.DataFrame | None]
 Definitions = Iterable[str | Path | Mapping[str, Any] | Definition]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
-
 LABEL_COLUMNS = (
     "patient_id",
     "definition",
@@ -198,21 +196,15 @@ def _verdicts(facts: Facts, definitions: list[Definition]) -> dict[str, pl.Expr]
     """The verdict of each definition, from the verdicts of its criteria; unknown if nothing is known of any drug."""
     if facts.courses is None:
         return {definition.name: pl.lit(None, dtype=pl.Boolean) for definition in definitions}
-    return {definition.name: _verdict(definition.tree, definition) for definition in definitions}
-
-
-def _verdict(tree: Criterion, definition: Definition) -> pl.Expr:
-    return tree.met(lambda leaf: pl.col(leaf.key), frozenset(definition.optional))
+    return {d.name: d.tree.met(lambda leaf: pl.col(leaf.key), frozenset(d.optional)) for d in definitions}
 
 
 def judge_definitions(facts: Facts, definitions: list[Definition]) -> pl.DataFrame:
     """Returns patient_id, evaluation_date and the verdict of each definition, called by its name, at every visit (null =
     unknown, or a patient of another disease)."""
-    disease = of_patient(facts.dates.select("patient_id"), facts.patients.select("patient_id", "disease"))[
-        "disease"
-    ]
-    of = {name: (disease == name).fill_null(False) for name in {d.disease for d in definitions}}
-    asked = {d.name: Question(d.tree, frozenset(d.optional), of[d.disease]) for d in definitions}
+    diseases = {d.disease: (pl.col("disease") == d.disease).fill_null(False) for d in definitions}
+    where = of_patient(facts.dates.select("patient_id"), facts.patients.select("patient_id", **diseases))
+    asked = {d.name: Question(d.tree, frozenset(d.optional), where[d.disease]) for d in definitions}
     return facts.dates.select(KEY).hstack(_answer(facts, asked))
 
 
@@ -231,7 +223,7 @@ def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition])
     for rank, definition in enumerate(definitions):
         name = definition.name
         met = facts.dates.select(KEY).filter(verdicts[name])
-        first = met.filter(is_first_of_patient(met)).rename({"evaluation_date": "first_met_date"})
+        first = first_of_patient(met).rename({"evaluation_date": "first_met_date"})
         judged = of_patient(_patients_of(facts, definition), counts[definition.counting])
         judged = of_patient(judged, first).with_columns(
             rank=pl.lit(rank, pl.UInt8),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 from pydantic import Field
 
-from d2tra.definitions.facts import Choices, Facts, is_first_of_patient, latest, of_patient
+from d2tra.definitions.facts import Choices, Facts, first_of_patient, latest, of_patient
 from d2tra.definitions.judging import Question, answer
 from d2tra.definitions.leaf import Leaf, day, days_before, text
 from d2tra.definitions.reads import Read
@@ -62,7 +62,7 @@ class Reached(OverTime):
         judged = dates
         for name, kind in (("reached_on", met), ("unknown_on", met.is_null())):
             days = visits.filter(kind).select("patient_id", visit.alias(name))
-            judged = of_patient(judged, days.filter(is_first_of_patient(days)))
+            judged = of_patient(judged, first_of_patient(days))
         reached, unknown = (
             (pl.col(name) <= pl.col("evaluation_date")).fill_null(False)
             for name in ("reached_on", "unknown_on")

@@ -11,7 +11,7 @@ from d2tra.config import Study
 from d2tra.definitions.audit import COUNTED_BY, counts_of
 from d2tra.definitions.definition import load_definition
 from d2tra.definitions.evidence import leaves_of
-from d2tra.definitions.facts import VISIT, Choices, gather_facts
+from d2tra.definitions.facts import VISIT, Choices, gather_facts, is_up_to
 from d2tra.definitions.label import Definitions, judge_definitions, labels_of, policies_of, visits_of
 
 
@@ -34,7 +34,7 @@ def tells_of_glucocorticoids(
     cut = Choices.of(study).data_cut_date
     rows = treatments.filter(pl.col("kind") == "glucocorticoid")
     if cut is not None:
-        rows = rows.filter((pl.col("start_date") <= cut) | pl.col("start_date").is_null())
+        rows = rows.filter(is_up_to(cut, "start_date"))
     return rows.head(1).collect().height > 0
 
 
