@@ -23,6 +23,7 @@ from typing import NamedTuple
 import polars as pl
 
 from d2tra import io
+from d2tra.jobs import KEEP_MEMORY
 from d2tra.treatment.courses import COURSE_COLUMNS
 
 HERE = Path(__file__).resolve().parent
@@ -97,7 +98,9 @@ def measure(command: list[str], folder: Path) -> Run:
         "R_DATATABLE_NUM_THREADS": str(CORES),
     }
     with tempfile.TemporaryFile("w+") as printed:
-        process = subprocess.Popen(command, cwd=folder, stdout=printed, env={**os.environ, **limits})
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=printed, env={**os.environ, **KEEP_MEMORY, **limits}
+        )
         while True:
             pid, status, usage = os.wait4(process.pid, os.WNOHANG)
             if pid:

@@ -25,6 +25,7 @@ from d2tra import io
 from d2tra.config import PROJECT
 from d2tra.definitions import Definition, label_patients, load_definition, visit_columns
 from d2tra.extract.schemas import complete
+from d2tra.jobs import ENVIRONMENT
 from d2tra.scores import score_visits
 from d2tra.scores import visit_columns as scored_columns
 from d2tra.treatment import trace_courses
@@ -180,7 +181,8 @@ def main(n_patients: int, folder: Path) -> None:
     )
     print(f"{'stage':<10}{'seconds':>10}{'processor':>12}{'peak MB':>10}", flush=True)
     for stage in STAGES:
-        subprocess.run([sys.executable, __file__, "--stage", stage, str(folder)], check=True)
+        command = [sys.executable, __file__, "--stage", stage, str(folder)]
+        subprocess.run(command, check=True, env={**os.environ, **ENVIRONMENT})
     met = (
         pl.scan_parquet(folder / "labels.parquet")
         .filter(definition="eular_2021")

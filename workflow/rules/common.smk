@@ -11,6 +11,7 @@ from d2tra.disclosure import load_profile
 from d2tra.errors import StudyError
 from d2tra.extract.screen import raw_files
 from d2tra.extract.site import load_site
+from d2tra.jobs import ENVIRONMENT
 from d2tra.provenance import modules_behind
 from d2tra.sensitivity_plan import grid_cohorts, grid_files
 from d2tra.survey.codebook import survey_files
@@ -19,9 +20,7 @@ from d2tra.survey.codebook import survey_files
 configfile: settings.config_file("config.yaml")
 
 
-# Threaded BLAS is up to twenty times slower on problems of this size.
-for library in ("OPENBLAS", "OMP", "MKL", "VECLIB", "NUMEXPR"):
-    os.environ[f"{library}_NUM_THREADS"] = "1"
+os.environ.update(ENVIRONMENT)
 
 try:
     STUDY_FILE = settings.find("studies", config["study"]).as_posix()

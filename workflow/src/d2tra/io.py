@@ -25,7 +25,7 @@ POLARS_SAYS = "parquet: File out of specification: underlying IO error: "
 ARROW_WRITES = {"compression": "zstd", "compression_level": 1, "write_statistics": False}
 ROWS_OF_GROUP = 2**18
 Part = TypeVar("Part")
-SPANS_AT_ONCE = 2  # read and made at the same time
+SPANS_AT_ONCE = 2  # made at the same time, while a third is read
 PATIENTS_AT_ONCE = 100_000  # about 2 GB of visits, scores and verdicts
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # what `_aside` makes; a killed run leaves such a one behind
 FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
@@ -122,13 +122,13 @@ def read_spans(
 def side_by_side(
     make: Callable[[dict[str, pl.DataFrame]], Part], spans: Iterable[dict[str, pl.DataFrame]]
 ) -> Iterator[Part]:
-    """Yields what is made of each span, in their order; the next one is read and made meanwhile, since one alone leaves a
+    """Yields what is made of each span, in their order; the next ones are made and read meanwhile, since one alone leaves a
     core idle."""
     with ThreadPoolExecutor(SPANS_AT_ONCE) as pool:
         at_work: deque[Future[Part]] = deque()
         for span in spans:
             at_work.append(pool.submit(make, span))
-            if len(at_work) == SPANS_AT_ONCE:
+            if len(at_work) > SPANS_AT_ONCE:
                 yield at_work.popleft().result()
         while at_work:
             yield at_work.popleft().result()

@@ -47,6 +47,11 @@ def leaves_of(definitions: Iterable[Definition]) -> list[Leaf]:
     return list({node.leaf.key: node.leaf for node in nodes if node.leaf is not None}.values())
 
 
+def columns_looked_at(definitions: Iterable[Definition]) -> set[str]:
+    """Returns the columns of visits and scores that the criteria of the definitions look at."""
+    return {column for leaf in leaves_of(definitions) for column in leaf.looks_at()}
+
+
 def judge_leaves(
     facts: Facts, dates: pl.DataFrame, leaves: Iterable[Leaf], explained: bool = False
 ) -> pl.DataFrame:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
+import polars.selectors as cs
 
 from d2tra.codelists import BTS_KINDS
 from d2tra.config import Closed, Evidence, Policy, Study, parse
@@ -35,6 +36,11 @@ class Choices(Closed):
     if_criterion_3_unrecorded: Policy = "unknown"
     severity_score: tuple[str, ...] = tuple(Study.model_fields["severity_score"].default)
     evidence: Evidence = "all"
+
+    @property
+    def severity_bands(self) -> list[str]:
+        """The columns of scores whose first known one is the severity."""
+        return [f"{score}_band" for score in self.severity_score]
 
     @classmethod
     def of(cls, study: Study | Mapping[str, Any] | None) -> Choices:
@@ -132,12 +138,14 @@ def gather_facts(
     choices: Choices,
     records_glucocorticoids: bool | None = None,
     rules: Mapping[str, Any] | None = None,
+    looked_at: Collection[str] | None = None,
 ) -> Facts:
     """Returns the facts that the criteria look at: rows up to the study's cut, of patients that the extract knows.
 
     `extract`: canonical tables, optional tables and columns may be absent. `courses`, `scores`: traced and scored
     from the same rows, courses by the same `rules` (changes to config/exposure.yaml). `records_glucocorticoids`: what the
-    site's mapping says. StudyError: a severity score without bands.
+    site's mapping says. `looked_at`: what the criteria look at of visits and scores; the rest is left out (None: nothing is).
+    StudyError: a severity score without bands.
     """
     named = up_to_cut(extract, choices.data_cut_date)
     names = named["patients"]["patient_id"].sort()
@@ -147,11 +155,14 @@ def gather_facts(
     courses = None if courses is None else _numbered(courses, names)
     visits = tables["visits"]
     visits = visits.drop([c for c in scores.columns if c in visits.columns and c not in VISIT])
+    if looked_at is not None:
+        needed = cs.by_name(*VISIT, *choices.severity_bands, *looked_at, require_all=False)
+        visits, scores = visits.select(needed), scores.select(needed)
     if choices.data_cut_date is not None:
-        scores = scores.filter(is_up_to(choices.data_cut_date, "visit_date"))
+        scores = _not_after(choices.data_cut_date, scores, "visit_date")
     visits = _beside(in_order(visits, *VISIT), in_order(_numbered(scores, names), *VISIT))
     _check_severity_scores(choices.severity_score, scores)
-    visits = visits.with_columns(severity=pl.coalesce(f"{score}_band" for score in choices.severity_score))
+    visits = visits.with_columns(severity=pl.coalesce(choices.severity_bands))
     glucocorticoids = None if treatments is None else _glucocorticoid_rows(treatments)
     return Facts(
         names=names,
@@ -190,9 +201,15 @@ def up_to_cut(extract: Mapping[str, pl.DataFrame | None], cut: dt.date | None) -
     if cut is None:
         return tables
     return {
-        table: rows.filter(is_up_to(cut, ROW_DATES[table])) if table in ROW_DATES else rows
+        table: _not_after(cut, rows, ROW_DATES[table]) if table in ROW_DATES else rows
         for table, rows in tables.items()
     }
+
+
+def _not_after(cut: dt.date, rows: pl.DataFrame, day: str) -> pl.DataFrame:
+    """The rows up to the cut; most extracts have no others, and then nothing is copied."""
+    late = rows.select((pl.col(day) > cut).any()).item()
+    return rows.filter(is_up_to(cut, day)) if late else rows
 
 
 def is_up_to(cut: dt.date, day: str) -> pl.Expr:
@@ -311,15 +328,22 @@ def latest(
         .rename({"patient_id": "found"})
         .sort("key", maintain_order=True)
     )
-    asked = dates.select("patient_id", key=patient_and_day(pl.col(until)), asked_day=until)
+    searched = _has_row(dates["patient_id"], known["found"])
+    asked = dates.filter(searched).select("patient_id", key=patient_and_day(pl.col(until)), asked_day=until)
     found = asked.join_asof(known, on="key", check_sortedness=False)
     counts = pl.col("found") == pl.col("patient_id")
     if within_days is not None:
         counts &= days_between(pl.col(day), pl.col("asked_day")) <= within_days
     columns = [column for column in records.columns if column != "patient_id"]
-    return dates.hstack(
-        found.select(pl.when(counts).then(pl.col(column)).alias(column) for column in columns)
-    )
+    shown = found.select(pl.when(counts).then(pl.col(column)).alias(column) for column in columns)
+    row = pl.when(searched).then(searched.cum_sum() - 1)
+    return dates.hstack(shown.select(pl.all().gather(pl.select(row).to_series())))
+
+
+def _has_row(patients: pl.Series, known: pl.Series) -> pl.Series:
+    """Whether a patient (by number) is among those known: the others need no search."""
+    n = 1 + max(numbers.max() or 0 for numbers in (patients, known))  # type: ignore[type-var,operator]
+    return pl.repeat(False, n, eager=True).scatter(known, True).gather(patients)
 
 
 def patient_and_day(day: pl.Expr) -> pl.Expr:
@@ -353,13 +377,17 @@ def _with_suppression(visits: pl.DataFrame, courses: pl.DataFrame | None) -> pl.
     """Adds acute_phase_suppressed: a course of a b/tsDMARD that suppresses CRP and ESR is ongoing at the visit."""
     if courses is None:
         return visits.with_columns(acute_phase_suppressed=pl.lit(None, dtype=pl.Boolean))
+    # one number for patient and day: the latest stop so far is the patient's own, without a window per patient
+    latest_stop = patient_and_day(pl.col("course_stop_date").fill_null(FAR_FUTURE)).cum_max()
     suppressing = (
         courses.filter(pl.col("kind").is_in(BTS_KINDS) & pl.col("suppresses_crp"))
         .sort("patient_id", "start_date")
         .select(
             "patient_id",
             suppressed_from="start_date",
-            suppressed_until=pl.col("course_stop_date").fill_null(FAR_FUTURE).cum_max().over("patient_id"),
+            suppressed_until=(latest_stop - pl.col("patient_id").cast(pl.Int64) * STRIDE)
+            .cast(pl.Int32)
+            .cast(pl.Date),
         )
     )
     at_visits = latest(

@@ -12,7 +12,7 @@ import polars as pl
 from d2tra.config import Policy, Study
 from d2tra.definitions.definition import Definition, load_definition
 from d2tra.definitions.drug_criteria import CountsFailures, count_failures
-from d2tra.definitions.evidence import collect_evidence, judge_leaves, leaves_of
+from d2tra.definitions.evidence import collect_evidence, columns_looked_at, judge_leaves, leaves_of
 from d2tra.definitions.facts import (
     KEY,
     Choices,
@@ -91,8 +91,9 @@ def label_patients(
     presumed failures). evidence: see `collect_evidence`; of all patients, unless the study's `evidence` says otherwise.
     Sorted by patient, then in the order of `definitions`.
     """
-    facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
+    choices, looked_at = Choices.of(study), columns_looked_at(loaded)
+    facts = gather_facts(extract, courses, scores, choices, records_glucocorticoids, looked_at=looked_at)
     return labels_of(facts, judge_definitions(facts, loaded), loaded)
 
 
@@ -117,8 +118,9 @@ def label_visits(
     Of every definition, for the patients of its disease who have a visit. Sorted by patient, then in the order of
     `definitions`, then by date. As many rows as visits × definitions: ask for those that are needed.
     """
-    facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
+    choices, looked_at = Choices.of(study), columns_looked_at(loaded)
+    facts = gather_facts(extract, courses, scores, choices, records_glucocorticoids, looked_at=looked_at)
     return visits_of(facts, judge_definitions(facts, loaded), loaded)
 
 
@@ -155,8 +157,10 @@ def status_by_policy(
     `rules`: changes to config/exposure.yaml, by which `courses` were traced. Sorted by patient, then definition and policy
     in their order.
     """
-    facts = gather_facts(extract, courses, scores, Choices.of(study), records_glucocorticoids, rules)
-    return policies_of(facts, [load_definition(definition) for definition in definitions])
+    loaded = [load_definition(definition) for definition in definitions]
+    choices, looked_at = Choices.of(study), columns_looked_at(loaded)
+    facts = gather_facts(extract, courses, scores, choices, records_glucocorticoids, rules, looked_at)
+    return policies_of(facts, loaded)
 
 
 def policies_of(facts: Facts, loaded: list[Definition]) -> pl.DataFrame:

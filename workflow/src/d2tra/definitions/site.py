@@ -10,16 +10,19 @@ import polars as pl
 from d2tra.config import Study
 from d2tra.definitions.audit import COUNTED_BY, counts_of
 from d2tra.definitions.definition import load_definition
-from d2tra.definitions.evidence import leaves_of
+from d2tra.definitions.evidence import columns_looked_at
 from d2tra.definitions.facts import VISIT, Choices, gather_facts, is_up_to
 from d2tra.definitions.label import Definitions, judge_definitions, labels_of, policies_of, visits_of
 
 
 def visit_columns(definitions: Definitions, study: Study | Mapping[str, Any]) -> set[str]:
     """Returns the columns of the visits and of their scores that `judge_site` needs."""
-    leaves = leaves_of([*map(load_definition, definitions), load_definition(COUNTED_BY)])
-    bands = {f"{score}_band" for score in Choices.of(study).severity_score}
-    return {*VISIT, *bands, *(column for leaf in leaves for column in leaf.looks_at())}
+    counted_by = load_definition(COUNTED_BY)
+    return {
+        *VISIT,
+        *Choices.of(study).severity_bands,
+        *columns_looked_at([*map(load_definition, definitions), counted_by]),
+    }
 
 
 def tells_of_glucocorticoids(
@@ -51,8 +54,11 @@ def judge_site(
     """
     tables = {name: frame for name, frame in known.items() if name not in ("courses", "scores")}
     courses = known["courses"] if "treatments" in tables else None
-    facts = gather_facts(tables, courses, known["scores"], Choices.of(study), records_glucocorticoids)
     loaded = [load_definition(definition) for definition in definitions]
+    choices, looked_at = Choices.of(study), visit_columns(loaded, study)
+    facts = gather_facts(
+        tables, courses, known["scores"], choices, records_glucocorticoids, looked_at=looked_at
+    )
     judged = judge_definitions(facts, loaded)
     labels, evidence = labels_of(facts, judged, loaded)
     return {

@@ -93,6 +93,8 @@ def recognised(treatments: pl.DataFrame) -> pl.DataFrame:
         treatments = treatments.with_columns(drugs["molecule"])
     known = ["kind", "mechanism", "suppresses_crp", "prednisolone_factor"]
     missing = [column for column in known if column not in treatments.columns]
+    if not missing:
+        return treatments
     return treatments.join(
         dmards().select("molecule", *missing), on="molecule", how="left", maintain_order="left"
     )
