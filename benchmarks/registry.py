@@ -32,6 +32,7 @@ from d2tra.treatment import trace_courses
 from d2tra.treatment.drug_names import recognised
 
 SEED = 20240424
+DRAWN_AT_ONCE = 100_000
 VISITS, PRESCRIPTIONS = 20, 6  # per patient
 FIRST_DAY, CUT = dt.date(2015, 1, 1), dt.date(2023, 12, 31)
 CSDMARDS = ["methotrexate", "sulfasalazine", "hydroxychloroquine", "leflunomide"]
@@ -48,8 +49,8 @@ READ_BY = {
 
 def draw_site(n_patients: int, seed: int = SEED) -> Iterator[dict[str, pl.DataFrame]]:
     """Yields patients, visits and treatments as valid tables, of 100,000 at a time, in the order of their ids."""
-    for start in range(0, n_patients, io.PATIENTS_AT_ONCE):
-        n = min(io.PATIENTS_AT_ONCE, n_patients - start)
+    for start in range(0, n_patients, DRAWN_AT_ONCE):
+        n = min(DRAWN_AT_ONCE, n_patients - start)
         yield _draw_patients(start, n, np.random.default_rng([seed, start]))
 
 

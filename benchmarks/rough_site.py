@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from d2tra import io
 from d2tra.extract.schemas import complete
 from d2tra.treatment.drug_names import recognised
 
@@ -27,7 +26,7 @@ def draw_rough_site(n_patients: int) -> Iterator[dict[str, pl.DataFrame]]:
     """Yields what registry.draw_site does, roughened: gaps, missing stops and values, same-day starts, cycles, doses."""
     for number, tables in enumerate(registry.draw_site(n_patients)):
         draw = np.random.default_rng([registry.SEED, number, 1])
-        first_row = number * io.PATIENTS_AT_ONCE * registry.PRESCRIPTIONS
+        first_row = number * registry.DRAWN_AT_ONCE * registry.PRESCRIPTIONS
         yield {
             "patients": roughen_patients(tables["patients"], draw),
             "visits": roughen_visits(tables["visits"], draw),

@@ -25,8 +25,10 @@ POLARS_SAYS = "parquet: File out of specification: underlying IO error: "
 ARROW_WRITES = {"compression": "zstd", "compression_level": 1, "write_statistics": False}
 ROWS_OF_GROUP = 2**18
 Part = TypeVar("Part")
-SPANS_AT_ONCE = 2  # made at the same time, while a third is read
-PATIENTS_AT_ONCE = 100_000  # about 2 GB of visits, scores and verdicts
+SPANS_AT_ONCE = (
+    3  # made at the same time, while a fourth is read: two leave the second core idle now and then
+)
+PATIENTS_AT_ONCE = 50_000  # with so many spans at once 2.5 GB where all definitions are judged
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # what `_aside` makes; a killed run leaves such a one behind
 FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
 
