@@ -57,6 +57,14 @@ demo:
 rule-resources *arguments:
     uv run python benchmarks/rule_resources.py {{arguments}}
 
+# every promised figure, with its peers beside it; hours (names: only those)
+benchmarks *names:
+    uv run python benchmarks/everything.py {{names}}
+
+# how long do whole runs take: audit, everything, nothing to do, a colour changed, validation?
+whole-runs *arguments:
+    uv run python benchmarks/whole_runs.py {{arguments}}
+
 # one study through a real SLURM on this machine, and without it: the same bytes?
 slurm *arguments:
     uv run --with snakemake-executor-plugin-slurm python benchmarks/slurm.py {{arguments}}
