@@ -10,7 +10,7 @@ import pytest
 
 from d2tra.config import PROJECT, Study
 from d2tra.definitions import label, load_definition
-from d2tra.definitions.facts import up_to_cut
+from d2tra.definitions.gathering import up_to_cut
 from d2tra.errors import StudyError
 from d2tra.extract.biomarkers import Marker, known_markers
 from d2tra.extract.quality import check_quality

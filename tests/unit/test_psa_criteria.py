@@ -7,7 +7,8 @@ import pytest
 
 from d2tra.definitions import load_definition
 from d2tra.definitions.dmard_failures import dmard_outcomes
-from d2tra.definitions.facts import Choices, gather_facts
+from d2tra.definitions.facts import Choices
+from d2tra.definitions.gathering import gather_facts
 from d2tra.errors import StudyError
 from d2tra.scores import score_visits
 from d2tra.treatment import trace_courses

@@ -8,7 +8,8 @@ from d2tra.config import PROJECT, Study
 from d2tra.definitions import load_definition
 from d2tra.definitions.criteria import AtLeastKOf, Criterion
 from d2tra.definitions.evidence import judge_leaves, leaves_of
-from d2tra.definitions.facts import Choices, gather_facts
+from d2tra.definitions.facts import Choices
+from d2tra.definitions.gathering import gather_facts
 from d2tra.definitions.leaf import Leaf
 from d2tra.models.plan import Factor as ModelFactor
 from d2tra.models.plan import ModelPlan, fit_every_outcome, fit_models, load_model

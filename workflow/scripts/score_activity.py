@@ -5,7 +5,7 @@ import datetime as dt
 import polars as pl
 
 from d2tra import io, logs
-from d2tra.definitions.facts import up_to_cut
+from d2tra.definitions.gathering import up_to_cut
 from d2tra.scores import score_visits, visit_columns
 
 if __name__ == "__main__":

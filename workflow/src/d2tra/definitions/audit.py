@@ -10,7 +10,8 @@ import polars as pl
 from d2tra.config import Study
 from d2tra.definitions.definition import load_definition
 from d2tra.definitions.drug_criteria import count_csdmards
-from d2tra.definitions.facts import Choices, Facts, gather_facts, latest_visit, of_patient
+from d2tra.definitions.facts import Choices, Facts, latest_visit, of_patient
+from d2tra.definitions.gathering import gather_facts
 from d2tra.definitions.label import Extract
 from d2tra.definitions.visit_criteria import Activity
 

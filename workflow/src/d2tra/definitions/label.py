@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import reduce
+from operator import or_
 from pathlib import Path
 from typing import Any, NamedTuple, get_args
 
@@ -18,11 +20,9 @@ from d2tra.definitions.facts import (
     Choices,
     Facts,
     first_of_patient,
-    gather_facts,
-    latest_date,
     of_patient,
-    up_to_cut,
 )
+from d2tra.definitions.gathering import gather_facts, latest_date, up_to_cut
 from d2tra.definitions.judging import UNKNOWN, Question, answer
 from d2tra.definitions.visit_criteria import Problematic
 from d2tra.scores import score_visits
@@ -222,13 +222,16 @@ def _answer(facts: Facts, asked: dict[str, Question]) -> pl.DataFrame:
 def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]) -> pl.DataFrame:
     """The labels of all definitions, from their verdicts at every visit; sorted by patient, then as the definitions are."""
     recorded = _met_without_presumed(facts, verdicts, definitions)
-    counts = {counting: _counts(facts, counting) for counting in {d.counting for d in definitions}}
+    counted = {
+        (d.disease, d.counting): of_patient(_patients_of(facts, d), _counts(facts, d.counting))
+        for d in {(d.disease, d.counting): d for d in definitions}.values()
+    }
     frames = []
     for rank, definition in enumerate(definitions):
         name = definition.name
         met = facts.dates.select(KEY).filter(verdicts[name])
         first = first_of_patient(met).rename({"evaluation_date": "first_met_date"})
-        judged = of_patient(_patients_of(facts, definition), counts[definition.counting])
+        judged = counted[definition.disease, definition.counting]
         judged = of_patient(judged, first).with_columns(
             rank=pl.lit(rank, pl.UInt8),
             met=verdicts[name].gather(judged["visit"]),
@@ -250,13 +253,23 @@ def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition])
 def _met_without_presumed(
     facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]
 ) -> pl.DataFrame:
-    """The verdict of each definition if no presumed failure counts, asked at the index dates of those who meet it."""
+    """The verdict of each definition if no presumed failure counts, asked at the index dates of those who meet it.
+
+    They are few of a registry: nobody else's records are looked at.
+    """
+    hang = [d for d in definitions if d.tree.without_presumed() != d.tree]
+    where = {d.name: facts.is_index & verdicts[d.name].fill_null(False) for d in hang}
+    patients = facts.visits["patient_id"]
+    met = patients.filter(reduce(or_, where.values(), pl.repeat(False, len(patients), eager=True)))
+    if met.is_empty():
+        return verdicts
+    theirs = patients.is_in(met.implode())
     asked = {
-        d.name: Question(tree, frozenset(d.optional), facts.is_index & verdicts[d.name].fill_null(False))
-        for d in definitions
-        if (tree := d.tree.without_presumed()) != d.tree
+        d.name: Question(d.tree.without_presumed(), frozenset(d.optional), where[d.name].filter(theirs))
+        for d in hang
     }
-    return verdicts.with_columns(_answer(facts, asked)) if asked else verdicts
+    answers, rows = _answer(facts.of(met), asked), theirs.arg_true()
+    return verdicts.with_columns(verdicts[name].scatter(rows, answers[name]) for name in asked)
 
 
 def _counts(facts: Facts, counting: CountsFailures) -> pl.DataFrame:

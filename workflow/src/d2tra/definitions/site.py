@@ -11,7 +11,8 @@ from d2tra.config import Study
 from d2tra.definitions.audit import COUNTED_BY, counts_of
 from d2tra.definitions.definition import load_definition
 from d2tra.definitions.evidence import columns_looked_at
-from d2tra.definitions.facts import VISIT, Choices, gather_facts, is_up_to
+from d2tra.definitions.facts import VISIT, Choices
+from d2tra.definitions.gathering import gather_facts, is_up_to
 from d2tra.definitions.label import Definitions, judge_definitions, labels_of, policies_of, visits_of
 
 
