@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from d2tra.cohort import select_cohort, sequence_of
+from d2tra.cohort import COLUMNS, select_cohort, sequence_of
 from d2tra.config import Cohort
 from tables import frame
 
@@ -39,6 +39,14 @@ INDEX = frame("""
     south | S1         | 2023-05-06
     south | S2         |
 """)
+
+
+def test_the_columns_that_are_read_of_every_site_are_all_that_is_looked_at():
+    """These frames, with which every test here runs, have no others."""
+    looked_at = {"patients": PATIENTS, "courses": COURSES, "labels": INDEX}
+    assert {name: {"site", *columns} for name, columns in COLUMNS.items()} == {
+        name: set(rows.columns) for name, rows in looked_at.items()
+    }
 
 
 def select(**criteria):

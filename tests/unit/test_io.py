@@ -19,6 +19,13 @@ def test_a_frame_comes_back_as_it_was_written(tmp_path, name):
     assert io.read(tmp_path / "deep" / name).equals(ROWS)
 
 
+@pytest.mark.parametrize("name", ["rows.csv", "rows.parquet"])
+def test_of_every_site_only_the_columns_asked_for_are_read(tmp_path, name):
+    io.write(ROWS, tmp_path / name)
+    read = io.read_sites(["north", "south"], [tmp_path / name] * 2, columns=["b"])
+    assert read.rows() == [("north", "x"), ("north", "ü"), ("south", "x"), ("south", "ü")]
+
+
 def test_writing_leaves_no_temporary_file_behind(tmp_path):
     io.write(ROWS, tmp_path / "rows.csv")
     io.write_folder({"one.parquet": ROWS, "two.parquet": ROWS}, tmp_path / "folder")

@@ -11,6 +11,11 @@ from d2tra.codelists import BTS_KINDS
 from d2tra.config import Cohort
 
 KEYS = ["site", "patient_id"]
+COLUMNS = {  # what `select_cohort` looks at, beside the site
+    "patients": ("patient_id", "disease", "birth_year", "diagnosis_date", "sequence"),
+    "courses": ("patient_id", "kind", "start_date"),
+    "labels": ("patient_id", "index_date"),
+}
 FLOW = {
     "step": pl.String,
     "reason": pl.String,

@@ -33,12 +33,14 @@ TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # what `_aside` makes; a killed r
 FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
 
 
-def read(path: str | Path) -> pl.DataFrame:
-    """Returns a frame that this program wrote earlier (.parquet, or .csv with dates and numbers recognised)."""
+def read(path: str | Path, columns: Sequence[str] | None = None) -> pl.DataFrame:
+    """Returns a frame that this program wrote earlier (.parquet, or .csv with dates and numbers recognised), or these
+    columns of it."""
     path = Path(path)
+    wanted = None if columns is None else list(columns)
     if path.suffix == ".parquet":
-        return _counted(pl.read_parquet(path))
-    return _counted(pl.read_csv(path, try_parse_dates=True, infer_schema_length=None))
+        return _counted(pl.read_parquet(path, columns=wanted))
+    return _counted(pl.read_csv(path, columns=wanted, try_parse_dates=True, infer_schema_length=None))
 
 
 def read_json(path: str | Path) -> Any:
@@ -46,11 +48,17 @@ def read_json(path: str | Path) -> Any:
     return json.loads(Path(path).read_text(encoding="utf-8"))
 
 
-def read_sites(sites: Sequence[str], paths: Sequence[str | Path], table: str | None = None) -> pl.DataFrame:
-    """Returns the rows of every site under one another, with `site` first; `table` is read from each valid/ folder."""
+def read_sites(
+    sites: Sequence[str],
+    paths: Sequence[str | Path],
+    table: str | None = None,
+    columns: Sequence[str] | None = None,
+) -> pl.DataFrame:
+    """Returns the rows of every site under one another, with `site` first; `table` is read from each valid/ folder;
+    `columns`: these alone."""
     files = [Path(path) / f"{table}.parquet" if table else path for path in paths]
     frames = [
-        read(file).select(pl.lit(site).alias("site"), pl.all())
+        read(file, columns).select(pl.lit(site).alias("site"), pl.all())
         for site, file in zip(sites, files, strict=True)
     ]
     return pl.concat(frames)
