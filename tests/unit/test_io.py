@@ -71,7 +71,10 @@ SITE = {
 
 
 @pytest.mark.parametrize("patients_at_once", [1, 2, 5, 6])
-def test_a_folder_read_in_spans_of_patients_and_written_part_by_part_is_the_whole(tmp_path, patients_at_once):
+def test_a_folder_read_in_spans_of_patients_and_written_part_by_part_is_the_whole(
+    tmp_path, patients_at_once, monkeypatch
+):
+    monkeypatch.setattr(io, "IDS_AT_ONCE", 4)  # less than there are visits
     for name, frame in SITE.items():
         io.write(frame, tmp_path / "valid" / f"{name}.parquet")
     spans = list(io.read_spans(io.files_of(tmp_path / "valid"), patients_at_once))

@@ -25,10 +25,9 @@ POLARS_SAYS = "parquet: File out of specification: underlying IO error: "
 ARROW_WRITES = {"compression": "zstd", "compression_level": 1, "write_statistics": False}
 ROWS_OF_GROUP = 2**18
 Part = TypeVar("Part")
-SPANS_AT_ONCE = (
-    3  # made at the same time, while a fourth is read: two leave the second core idle now and then
-)
+SPANS_AT_ONCE = 3  # made while a fourth is read; two leave the second core idle now and then
 PATIENTS_AT_ONCE = 50_000  # with so many spans at once 2.5 GB where all definitions are judged
+IDS_AT_ONCE = 2**24  # looked through for the beginnings of spans
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # what `_aside` makes; a killed run leaves such a one behind
 FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
 
@@ -110,23 +109,27 @@ def read_spans(
         needed = (columns or {}).get(name)
         return frame if needed is None else frame.select(cs.by_name(*needed, require_all=False))
 
-    def ids(path: str | Path) -> pl.Series:
-        return pl.read_parquet(path, columns=["patient_id"])["patient_id"]
-
-    firsts = ids(files["patients"]).gather_every(patients_at_once)
+    everybody = pl.read_parquet(files["patients"], columns=["patient_id"])["patient_id"]
+    firsts = everybody.gather_every(patients_at_once)
     if len(firsts) <= 1:
         yield {name: _counted(rows(name).collect()) for name in files}
         return
-    starts = {}
-    for name, path in files.items():
-        column = ids(path)
-        starts[name] = [0, *column.search_sorted(firsts[1:]).to_list(), len(column)]
-    for number in range(len(firsts)):
-        spans = {name: places[number : number + 2] for name, places in starts.items()}
+    starts = {name: _starts(path, firsts) for name, path in files.items()}
+    for n in range(len(firsts)):
+        spans = {name: places[n : n + 2] for name, places in starts.items()}
         yield {
             name: _counted(rows(name).slice(start, end - start).collect())
             for name, (start, end) in spans.items()
         }
+
+
+def _starts(path: str | Path, firsts: pl.Series) -> list[int]:
+    """The row of a sorted file at which each span begins, and the number of its rows."""
+    ids = pl.scan_parquet(path).select("patient_id")
+    n_rows: int = ids.select(pl.len()).collect().item()
+    pieces = (ids.slice(n, IDS_AT_ONCE).collect().to_series() for n in range(0, n_rows, IDS_AT_ONCE))
+    before = (piece.search_sorted(firsts) for piece in pieces)  # rows of a piece before each span
+    return [*sum(before, pl.zeros(len(firsts), pl.Int64, eager=True)), n_rows]
 
 
 def side_by_side(
