@@ -92,8 +92,7 @@ def label_patients(
     Sorted by patient, then in the order of `definitions`.
     """
     loaded = [load_definition(definition) for definition in definitions]
-    choices, looked_at = Choices.of(study), columns_looked_at(loaded)
-    facts = gather_facts(extract, courses, scores, choices, records_glucocorticoids, looked_at=looked_at)
+    facts = _gather(extract, courses, scores, loaded, study, records_glucocorticoids)
     return labels_of(facts, judge_definitions(facts, loaded), loaded)
 
 
@@ -119,8 +118,7 @@ def label_visits(
     `definitions`, then by date. As many rows as visits × definitions: ask for those that are needed.
     """
     loaded = [load_definition(definition) for definition in definitions]
-    choices, looked_at = Choices.of(study), columns_looked_at(loaded)
-    facts = gather_facts(extract, courses, scores, choices, records_glucocorticoids, looked_at=looked_at)
+    facts = _gather(extract, courses, scores, loaded, study, records_glucocorticoids)
     return visits_of(facts, judge_definitions(facts, loaded), loaded)
 
 
@@ -158,9 +156,24 @@ def status_by_policy(
     in their order.
     """
     loaded = [load_definition(definition) for definition in definitions]
-    choices, looked_at = Choices.of(study), columns_looked_at(loaded)
-    facts = gather_facts(extract, courses, scores, choices, records_glucocorticoids, rules, looked_at)
+    facts = _gather(extract, courses, scores, loaded, study, records_glucocorticoids, rules)
     return policies_of(facts, loaded)
+
+
+def _gather(
+    extract: Extract,
+    courses: pl.DataFrame | None,
+    scores: pl.DataFrame,
+    definitions: list[Definition],
+    study: Study | Mapping[str, Any] | None,
+    records_glucocorticoids: bool | None,
+    rules: Mapping[str, Any] | None = None,
+) -> Facts:
+    """The facts that these definitions look at."""
+    looked_at = columns_looked_at(definitions)
+    return gather_facts(
+        extract, courses, scores, Choices.of(study), records_glucocorticoids, rules, looked_at
+    )
 
 
 def policies_of(facts: Facts, loaded: list[Definition]) -> pl.DataFrame:
@@ -257,17 +270,14 @@ def _met_without_presumed(
 
     They are few of a registry: nobody else's records are looked at.
     """
-    hang = [d for d in definitions if d.tree.without_presumed() != d.tree]
-    where = {d.name: facts.is_index & verdicts[d.name].fill_null(False) for d in hang}
+    hang = [(d, tree) for d in definitions if (tree := d.tree.without_presumed()) != d.tree]
+    where = {d.name: facts.is_index & verdicts[d.name].fill_null(False) for d, _ in hang}
     patients = facts.visits["patient_id"]
     met = patients.filter(reduce(or_, where.values(), pl.repeat(False, len(patients), eager=True)))
     if met.is_empty():
         return verdicts
     theirs = patients.is_in(met.implode())
-    asked = {
-        d.name: Question(d.tree.without_presumed(), frozenset(d.optional), where[d.name].filter(theirs))
-        for d in hang
-    }
+    asked = {d.name: Question(tree, frozenset(d.optional), where[d.name].filter(theirs)) for d, tree in hang}
     answers, rows = _answer(facts.of(met), asked), theirs.arg_true()
     return verdicts.with_columns(verdicts[name].scatter(rows, answers[name]) for name in asked)
 
