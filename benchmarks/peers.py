@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 import polars as pl
 
-from d2tra import io
 from d2tra.jobs import KEEP_MEMORY
+from d2tra.spans import PATIENTS_AT_ONCE, write_spans
 from d2tra.treatment.courses import COURSE_COLUMNS
 
 HERE = Path(__file__).resolve().parent
@@ -74,7 +74,7 @@ class Run(NamedTuple):
 def write_site(n_patients: int, folder: Path) -> None:
     """Writes the tables to valid/, and the columns that R reads as csv beside them."""
     names = list(READ)
-    io.write_spans(draw_rough_site(n_patients), [folder / "valid" / f"{name}.parquet" for name in names])
+    write_spans(draw_rough_site(n_patients), [folder / "valid" / f"{name}.parquet" for name in names])
     (folder / "csv").mkdir(exist_ok=True)
     for name, columns in READ.items():
         pl.scan_parquet(folder / "valid" / f"{name}.parquet").select(columns).sink_csv(
@@ -140,9 +140,7 @@ def compare(ours: Path, theirs: Path, key: list[str], columns: list[str]) -> dic
     mine = pl.scan_parquet(ours).select(columns).with_columns(words.cast(pl.String))
     other = _as_ours(theirs, mine.collect_schema())
     firsts = (
-        mine.select(pl.col("patient_id").unique().sort().gather_every(io.PATIENTS_AT_ONCE))
-        .collect()
-        .to_series()
+        mine.select(pl.col("patient_id").unique().sort().gather_every(PATIENTS_AT_ONCE)).collect().to_series()
     )
     differing = dict.fromkeys(["rows", *columns], 0)
     for number, first in enumerate(firsts):

@@ -28,6 +28,7 @@ from d2tra.extract.schemas import complete
 from d2tra.jobs import ENVIRONMENT
 from d2tra.scores import score_visits
 from d2tra.scores import visit_columns as scored_columns
+from d2tra.spans import read_spans, side_by_side, write_spans
 from d2tra.treatment import trace_courses
 from d2tra.treatment.drug_names import recognised
 
@@ -122,7 +123,7 @@ def run_stage(
     loaded = [d for d in map(load_definition, names) if d.disease == "RA"]
     judged = visit_columns(loaded, {})
     columns = {"scores": {"visits": scored_columns()}, "labels": {"visits": judged, "scores": judged}}
-    spans = io.read_spans(_files(folder, stage), columns=columns.get(stage))
+    spans = read_spans(_files(folder, stage), columns=columns.get(stage))
     if stage == "floor":
         needed = [
             "patient_id",
@@ -138,12 +139,12 @@ def run_stage(
             engine="streaming"
         )
     elif stage == "courses":
-        io.write_spans(io.side_by_side(_trace, spans), [folder / "courses.parquet"])
+        write_spans(side_by_side(_trace, spans), [folder / "courses.parquet"])
     elif stage == "scores":
-        io.write_spans(io.side_by_side(partial(_score, scores=scores), spans), [folder / "scores.parquet"])
+        write_spans(side_by_side(partial(_score, scores=scores), spans), [folder / "scores.parquet"])
     else:
         judge = partial(_label, definitions=loaded)
-        io.write_spans(io.side_by_side(judge, spans), [folder / "labels.parquet"])
+        write_spans(side_by_side(judge, spans), [folder / "labels.parquet"])
     seconds, processor = time.perf_counter() - start, time.process_time() - before
     print(
         f"{stage:<10}{seconds:>10.1f}{processor:>12.1f}{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:>10.0f}"
@@ -195,7 +196,7 @@ def main(n_patients: int, folder: Path) -> None:
 def write_site(n_patients: int, folder: Path) -> None:
     """Writes the drawn tables to valid/ of the folder."""
     names = ("patients", "visits", "treatments")
-    io.write_spans(draw_site(n_patients), [folder / "valid" / f"{name}.parquet" for name in names])
+    write_spans(draw_site(n_patients), [folder / "valid" / f"{name}.parquet" for name in names])
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from d2tra.definitions import (
 )
 from d2tra.errors import StudyError
 from d2tra.scores import score_visits
+from d2tra.spans import read_spans
 from d2tra.treatment import trace_courses
 from tables import frame
 from vignettes import ACTIVE, TWO_FAILED, judge
@@ -271,7 +272,7 @@ def test_a_site_judged_in_spans_is_judged_as_a_whole(tmp_path, patients_at_once)
     for name, rows in whole.items():
         by = [column for column in ("patient_id", "visit_date", "start_date") if column in rows.columns]
         io.write(rows.sort(by, maintain_order=True), tmp_path / f"{name}.parquet")
-    spans = [judge_site(span, TWO, {}) for span in io.read_spans(io.files_of(tmp_path), patients_at_once)]
+    spans = [judge_site(span, TWO, {}) for span in read_spans(io.files_of(tmp_path), patients_at_once)]
     at_once = judge_site(whole, TWO, {})
     for name, rows in at_once.items():
         assert pl.concat([span[name] for span in spans]).equals(rows), name

@@ -13,6 +13,7 @@ from d2tra import logs
 JOB = """
 from pathlib import Path
 from d2tra import io, logs
+from d2tra.spans import read_spans, write_spans
 from d2tra.extract.site import TableSource
 from d2tra.extract.sources import read_cells
 
@@ -21,8 +22,8 @@ rows = io.read("rows.parquet")
 io.write(rows.head(3), "some.csv")
 io.write_folder({"one.parquet": rows}, "folder")
 io.read_folder("folder")
-spans = io.read_spans({"patients": "rows.parquet"}, 1500)
-io.write_spans(({"new": span["patients"]} for span in spans), ["new.parquet"])
+spans = read_spans({"patients": "rows.parquet"}, 1500)
+write_spans(({"new": span["patients"]} for span in spans), ["new.parquet"])
 read_cells(Path("some.csv"), TableSource(file="some.csv"))
 """
 LAST = re.compile(r"^INFO 6,003 rows read, 4,003 written in \d+\.\d s \([\d,]+ read a second\)$")

@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from d2tra import io
+from d2tra.spans import write_spans
 from watched_writes import FOLDER_OF_A_RULE, can_watch, watched
 
 pytestmark = pytest.mark.skipif(not can_watch(), reason="no inotify here")
@@ -16,7 +17,7 @@ def test_the_writers_of_the_package_write_nothing_in_place(tmp_path):
         for name in ("rows.parquet", "rows.csv"):
             io.write(ROWS, folder / name)
             io.write(ROWS, folder / name)
-        io.write_spans(iter([{"spans": ROWS}, {"spans": ROWS}]), [folder / "spans.parquet"])
+        write_spans(iter([{"spans": ROWS}, {"spans": ROWS}]), [folder / "spans.parquet"])
         for _ in range(2):
             io.write_folder({"rows.csv": ROWS, "told.json": {}}, folder / "tables")
         io.copy(folder / "tables", folder / "released")

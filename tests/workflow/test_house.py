@@ -21,7 +21,7 @@ RULE_LINES, SCRIPT_LINES, MODULE_LINES, FUNCTION_LINES = 20, 26, 400, 60
 # Each room may import those on the lines above it, and its neighbours on its own line.
 ROOMS = """
 errors
-config io jobs logs provenance
+config io jobs logs provenance spans
 estimates pooling survival
 codelists synthetic
 extract

@@ -16,7 +16,7 @@ if __name__ == "__main__":
             study.site_names, given.valid, given.courses, judged, strict=True
         )
         for of_site in [io.read(courses)]
-        for span in io.read_spans({**io.files_of(valid), **{Path(file).stem: Path(file) for file in files}})
+        for span in read_spans({**io.files_of(valid), **{Path(file).stem: Path(file) for file in files}})
     )
     analysis_set = assemble_analysis_set(io.read(given.members), sites, study)
     io.write(analysis_set, snakemake.output.analysis_set)

@@ -7,6 +7,7 @@ import polars as pl
 from d2tra import io, logs
 from d2tra.definitions.gathering import up_to_cut
 from d2tra.scores import score_visits, visit_columns
+from d2tra.spans import read_spans, side_by_side, write_spans
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
@@ -17,5 +18,5 @@ if __name__ == "__main__":
         known = up_to_cut(span, cut)
         return {"scores": score_visits(known["visits"], known.get("labs"), known["patients"], as_text=False)}
 
-    spans = io.read_spans(files, columns={"visits": visit_columns()})
-    io.write_spans(io.side_by_side(score, spans), [snakemake.output.scores])
+    spans = read_spans(files, columns={"visits": visit_columns()})
+    write_spans(side_by_side(score, spans), [snakemake.output.scores])

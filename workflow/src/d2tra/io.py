@@ -8,26 +8,17 @@ import os
 import re
 import shutil
 import uuid
-from collections import deque
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import polars as pl
-import polars.selectors as cs
 
 from d2tra.errors import StudyError
 from d2tra.logs import count_rows
 
 POLARS_SAYS = "parquet: File out of specification: underlying IO error: "
-ARROW_WRITES = {"compression": "zstd", "compression_level": 1, "write_statistics": False}
-ROWS_OF_GROUP = 2**18
-Part = TypeVar("Part")
-SPANS_AT_ONCE = 3  # made while a fourth is read; two leave the second core idle now and then
-PATIENTS_AT_ONCE = 50_000  # with so many spans at once 2.5 GB where all definitions are judged
-IDS_AT_ONCE = 2**24  # looked through for the beginnings of spans
 TEMPORARY = re.compile(r"\..+\.[0-9a-f]{32}")  # what `_aside` makes; a killed run leaves such a one behind
 FORMULA = "^[=+\\-@\t\r]"  # as OWASP lists them: CSV injection
 
@@ -92,61 +83,6 @@ def files_of(folder: str | Path, *names: str) -> dict[str, Path]:
     return {path.stem: path for path in files if not names or path.stem in names}
 
 
-def read_spans(
-    files: Mapping[str, str | Path],
-    patients_at_once: int = PATIENTS_AT_ONCE,
-    columns: Mapping[str, Collection[str]] | None = None,
-) -> Iterator[dict[str, pl.DataFrame]]:
-    """Yields every frame by its name, of so many patients at a time: what is held in memory does not grow with a registry.
-
-    `files`: parquet by name, `patients` (one row each) among them; each sorted by patient_id. The spans follow one another
-    in that order; a site of fewer patients is one span. `columns`: those that are needed of a frame, where it has them
-    (all of a frame that is not named).
-    """
-
-    def rows(name: str) -> pl.LazyFrame:
-        frame = pl.scan_parquet(files[name])
-        needed = (columns or {}).get(name)
-        return frame if needed is None else frame.select(cs.by_name(*needed, require_all=False))
-
-    everybody = pl.read_parquet(files["patients"], columns=["patient_id"])["patient_id"]
-    firsts = everybody.gather_every(patients_at_once)
-    if len(firsts) <= 1:
-        yield {name: _counted(rows(name).collect()) for name in files}
-        return
-    starts = {name: _starts(path, firsts) for name, path in files.items()}
-    for n in range(len(firsts)):
-        spans = {name: places[n : n + 2] for name, places in starts.items()}
-        yield {
-            name: _counted(rows(name).slice(start, end - start).collect())
-            for name, (start, end) in spans.items()
-        }
-
-
-def _starts(path: str | Path, firsts: pl.Series) -> list[int]:
-    """The row of a sorted file at which each span begins, and the number of its rows."""
-    ids = pl.scan_parquet(path).select("patient_id")
-    n_rows: int = ids.select(pl.len()).collect().item()
-    pieces = (ids.slice(n, IDS_AT_ONCE).collect().to_series() for n in range(0, n_rows, IDS_AT_ONCE))
-    before = (piece.search_sorted(firsts) for piece in pieces)  # rows of a piece before each span
-    return [*sum(before, pl.zeros(len(firsts), pl.Int64, eager=True)), n_rows]
-
-
-def side_by_side(
-    make: Callable[[dict[str, pl.DataFrame]], Part], spans: Iterable[dict[str, pl.DataFrame]]
-) -> Iterator[Part]:
-    """Yields what is made of each span, in their order; the next ones are made and read meanwhile, since one alone leaves a
-    core idle."""
-    with ThreadPoolExecutor(SPANS_AT_ONCE) as pool:
-        at_work: deque[Future[Part]] = deque()
-        for span in spans:
-            at_work.append(pool.submit(make, span))
-            if len(at_work) > SPANS_AT_ONCE:
-                yield at_work.popleft().result()
-        while at_work:
-            yield at_work.popleft().result()
-
-
 def read_contents(folder: str | Path, ending: str) -> dict[str, bytes]:
     """Returns the bytes of every file of a folder with that ending, by its stem, sorted."""
     return {path.stem: path.read_bytes() for path in sorted(Path(folder).glob(f"*{ending}"))}
@@ -156,12 +92,12 @@ def write(frame: pl.DataFrame | pl.LazyFrame, path: str | Path) -> None:
     """Writes a frame as .parquet or .csv (by the name's end), whole or not at all; a lazy one (.parquet) as it comes."""
     path = Path(path)
     if isinstance(frame, pl.LazyFrame):
-        _whole(path, partial(_stream, frame))
+        appear_whole(path, partial(_stream, frame))
         return
     if path.suffix == ".parquet":
-        _whole(path, lambda new: frame.write_parquet(new, compression="zstd", statistics=False))
+        appear_whole(path, lambda new: frame.write_parquet(new, compression="zstd", statistics=False))
     elif path.suffix == ".csv":
-        _whole(path, lambda new: frame.write_csv(new))
+        appear_whole(path, lambda new: frame.write_csv(new))
     else:
         raise ValueError(f"no writer for {path.name}: .parquet or .csv")
     count_rows("written", frame.height)
@@ -181,39 +117,14 @@ def write_each(contents: Mapping[str, Any], paths: Sequence[str | Path]) -> None
         _write_any(contents[Path(path).stem], Path(path))
 
 
-def write_spans(parts: Iterable[Mapping[str, pl.DataFrame]], paths: Sequence[str | Path]) -> None:
-    """Writes to each .parquet path the frames that are called by its stem, one part under the other, whole or not at all.
-
-    One part is written while the next one is made; no other is held. An Enum is written as text.
-    """
-    targets = [Path(path) for path in paths]
-    with workspace(targets[0]) as folder:
-        with contextlib.ExitStack() as files, ThreadPoolExecutor(1) as beside:
-            growing = {target: files.enter_context(_Growing(target, folder)) for target in targets}
-
-            def add(part: Mapping[str, pl.DataFrame]) -> None:
-                for target, file in growing.items():
-                    file.add(part[target.stem])
-
-            written: Future[None] | None = None
-            for part in parts:
-                if written:
-                    written.result()
-                written = beside.submit(add, part)
-            if written:
-                written.result()
-        for target, file in growing.items():
-            _whole(target, file.path.replace)
-
-
 def write_text(text: str, path: str | Path) -> None:
     """Writes UTF-8 text with \\n line ends on every system, whole or not at all."""
-    _whole(Path(path), lambda new: new.write_bytes(text.encode("utf-8")))
+    appear_whole(Path(path), lambda new: new.write_bytes(text.encode("utf-8")))
 
 
 def write_bytes(content: bytes, path: str | Path) -> None:
     """Writes bytes, whole or not at all."""
-    _whole(Path(path), lambda new: new.write_bytes(content))
+    appear_whole(Path(path), lambda new: new.write_bytes(content))
 
 
 def write_json(value: Any, path: str | Path) -> None:
@@ -226,13 +137,20 @@ def write_folder(contents: Mapping[str, Any], folder: str | Path) -> None:
 
     `contents`: file name → a frame (.parquet, .csv), a lazy one (.parquet), bytes, text, or what a .json holds.
     """
-    folder = Path(folder)
-    new = _aside(folder)
-    with _said_plainly(folder):
-        new.mkdir(parents=True)
-    try:
+    with new_folder(folder) as new:
         for name, content in contents.items():
             _write_any(content, new / name)
+
+
+@contextlib.contextmanager
+def new_folder(folder: str | Path) -> Iterator[Path]:
+    """Gives a folder to fill, under a temporary name; it takes the place of `folder` when all is done without an error."""
+    folder = Path(folder)
+    new = _aside(folder)
+    with said_plainly(folder):
+        new.mkdir(parents=True)
+    try:
+        yield new
         _replace_folder(new, folder)
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -246,7 +164,7 @@ def copy(source: str | Path, target: str | Path) -> None:
         return
     new = _aside(target)
     try:
-        with _said_plainly(target):
+        with said_plainly(target):
             shutil.copytree(source, new, copy_function=_copy_flushed)
         _replace_folder(new, target)
     finally:
@@ -260,7 +178,7 @@ def workspace(beside: str | Path) -> Iterator[Path]:
     Its name is a temporary one: `clear_unfinished` finds what a killed run leaves.
     """
     folder = _aside(Path(beside))
-    with _said_plainly(folder):
+    with said_plainly(folder):
         folder.mkdir(parents=True, mode=0o700)
     try:
         yield folder
@@ -271,7 +189,7 @@ def workspace(beside: str | Path) -> Iterator[Path]:
 def make_private(folder: str | Path) -> Path:
     """Makes a folder that only its owner may open (mode 0700 where the system knows modes); returns it."""
     folder = Path(folder)
-    with _said_plainly(folder):
+    with said_plainly(folder):
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
     return folder
@@ -293,37 +211,6 @@ def clear_unfinished(folder: str | Path) -> None:
 def _counted(frame: pl.DataFrame) -> pl.DataFrame:
     count_rows("read", frame.height)
     return frame
-
-
-class _Growing:
-    """A parquet file, not yet under its name, to which frames of one schema are added.
-
-    By Arrow, which polars' writer cannot be told: words that are numbered already go to the file as they are, and
-    repeated numbers are listed once. Half the time and a fifth less space than polars' zstd for scores of visits.
-    """
-
-    def __init__(self, target: Path, folder: Path) -> None:
-        self.target, self.path = target, folder / target.name
-        self._writer: Any = None
-
-    def __enter__(self) -> _Growing:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        with _said_plainly(self.target):
-            if self._writer:
-                self._writer.close()
-
-    def add(self, frame: pl.DataFrame) -> None:
-        import pyarrow.parquet as pq  # put off: most steps never write part by part
-
-        rows = frame.to_arrow()
-        with _said_plainly(self.target):
-            if not self._writer:
-                # without Arrow's own schema in the file, words come back as text
-                self._writer = pq.ParquetWriter(self.path, rows.schema, store_schema=False, **ARROW_WRITES)
-            self._writer.write_table(rows, row_group_size=ROWS_OF_GROUP)
-        count_rows("written", frame.height)
 
 
 def _stream(rows: pl.LazyFrame, new: Path) -> None:
@@ -348,34 +235,35 @@ def _aside(path: Path) -> Path:
 def _replace_folder(new: Path, folder: Path) -> None:
     """The old folder goes aside first, so that half of it never stands under the name."""
     old = _aside(folder)
-    with _said_plainly(folder):
+    with said_plainly(folder):
         if folder.exists():
             os.replace(folder, old)
         os.replace(new, folder)
-        _flush(folder.parent)
+        flush(folder.parent)
     shutil.rmtree(old, ignore_errors=True)
 
 
-def _whole(path: Path, write_to: Callable[[Path], Any]) -> None:
+def appear_whole(path: Path, write_to: Callable[[Path], Any]) -> None:
+    """Calls `write_to` with a temporary name; what it writes there is flushed and takes the name of `path`."""
     new = _aside(path)
-    with _said_plainly(path):
+    with said_plainly(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             write_to(new)
-            _flush(new)
+            flush(new)
             os.replace(new, path)
-            _flush(path.parent)
+            flush(path.parent)
         finally:
             new.unlink(missing_ok=True)
 
 
 def _copy_flushed(source: str, target: str) -> None:
     shutil.copyfile(source, target)
-    _flush(Path(target))
+    flush(Path(target))
     shutil.copystat(source, target)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
     """Waits until a file's bytes, or the names in a folder, are on the disk; Windows and some shares flush no folder."""
     is_folder = path.is_dir()
     with contextlib.suppress(OSError) if is_folder else contextlib.nullcontext():
@@ -387,7 +275,7 @@ def _flush(path: Path) -> None:
 
 
 @contextlib.contextmanager
-def _said_plainly(path: Path) -> Iterator[None]:
+def said_plainly(path: Path) -> Iterator[None]:
     """StudyError where the system will not write; polars says so of a parquet file by a kind of error of its own."""
     try:
         yield

@@ -23,7 +23,8 @@ from d2tra.errors import StudyError, nearest
 from d2tra.extract.site import SiteMapping, TableSource
 from d2tra.extract.sources import ABOVE, WORKBOOKS, cell_batches
 from d2tra.extract.their_columns import columns_of
-from d2tra.io import make_private, write_spans, write_text
+from d2tra.io import make_private, write_text
+from d2tra.spans import write_spans
 
 MOST_PARTS = 1_000
 PART = "part "  # a name that no trimmed header has
