@@ -8,7 +8,7 @@ from polars.testing import assert_frame_equal
 import d2tra.spans
 from d2tra import io
 from d2tra.errors import StudyError
-from d2tra.spans import read_spans, write_folder_in_parts, write_spans
+from d2tra.spans import read_spans, write_parts, write_spans
 
 ROWS = pl.DataFrame({"a": [1, None], "b": ["x", "ü"]})
 SITE = {
@@ -92,7 +92,8 @@ def test_spans_that_break_off_leave_nothing_behind(tmp_path):
 
 def test_a_folder_in_parts_holds_each_name_once_and_appears_only_whole(tmp_path):
     parts = [{"visits": ROWS}, {"findings": ROWS.head(1)}, {"visits": ROWS, "labs": ROWS.clear()}]
-    write_folder_in_parts(parts, tmp_path / "tables")
+    with io.new_folder(tmp_path / "tables") as folder:
+        write_parts(parts, folder)
     assert {name: rows.height for name, rows in io.read_folder(tmp_path / "tables").items()} == {
         "findings": 1, "labs": 0, "visits": 4,
     }  # fmt: skip
@@ -102,7 +103,7 @@ def test_a_folder_in_parts_holds_each_name_once_and_appears_only_whole(tmp_path)
         raise RuntimeError
 
     for folder in ("tables", "new"):
-        with pytest.raises(RuntimeError):
-            write_folder_in_parts(broken(), tmp_path / folder)
+        with pytest.raises(RuntimeError), io.new_folder(tmp_path / folder) as new:
+            write_parts(broken(), new)
     assert [path.name for path in tmp_path.iterdir()] == ["tables"]
     assert io.read_folder(tmp_path / "tables")["visits"].height == 4

@@ -311,8 +311,10 @@ def test_rows_read_are_valid_set_aside_or_duplicates_whatever_the_cells_hold(
         rows = data.draw(st.lists(st.tuples(*[st.none() | CELLS] * len(names)), max_size=6))
         cells = pl.DataFrame(rows, schema=dict.fromkeys(names, pl.String), orient="row")
         cells = cells.with_row_index("source_row", offset=2).with_columns(pl.col("source_row").cast(pl.Int64))
-        tables[table], fixes = harmonise_table([Part(TableSource(file="x.csv"), cells, "x.csv")], table, site)
-        found.append(fixes)
+        part = Part(TableSource(file="x.csv"), [cells.head(3), cells.slice(3)], "x.csv")
+        rows, fixes = zip(*harmonise_table([part], table, site), strict=True)
+        tables[table] = pl.concat(rows)
+        found.extend(fixes)
     result = validate_extract(Harmonised(tables, findings.collect(found)), site, recognise_drugs)
 
     for table, read in tables.items():

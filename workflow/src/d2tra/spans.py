@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 import polars as pl
 import polars.selectors as cs
 
-from d2tra.io import appear_whole, flush, new_folder, said_plainly, workspace
+from d2tra.io import appear_whole, flush, said_plainly, workspace
 from d2tra.logs import count_rows
 
 ARROW_WRITES = {"compression": "zstd", "compression_level": 1, "write_statistics": False}
@@ -89,13 +89,12 @@ def write_spans(parts: Iterable[Mapping[str, pl.DataFrame]], paths: Sequence[str
             appear_whole(target, (folder / target.name).replace)
 
 
-def write_folder_in_parts(parts: Iterable[Mapping[str, pl.DataFrame]], folder: str | Path) -> None:
-    """Writes a new folder that appears under its name when all is there: a .parquet of each name in the parts, which may
-    have one part or many, in their order; written as `write_spans` writes."""
-    with new_folder(folder) as new:
-        _grow(new, parts, {})
-        for file in new.iterdir():
-            flush(file)
+def write_parts(parts: Iterable[Mapping[str, pl.DataFrame]], folder: Path) -> None:
+    """Writes into a new folder (`io.new_folder`) a .parquet of each name in the parts, as `write_spans` writes; a name may
+    be in one part or in many."""
+    _grow(folder, parts, {})
+    for file in folder.iterdir():
+        flush(file)
 
 
 def _grow(folder: Path, parts: Iterable[Mapping[str, pl.DataFrame]], called: Mapping[str, Path]) -> None:

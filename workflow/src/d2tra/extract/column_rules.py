@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import polars as pl
 
@@ -22,41 +23,66 @@ RESULTS = ("labs", "biomarkers")  # their `value` is text that may be a number
 SCIENTIFIC = r"^\d(?:\.\d+[eE]\+?|[eE]\+)\d+$"
 
 
+class Marks(NamedTuple):
+    """How many cells of a column have a decimal comma, a decimal point, and a comma that cannot stand between thousands."""
+
+    comma: int = 0
+    point: int = 0
+    clear: int = 0
+
+    def __add__(self, more: Marks) -> Marks:  # type: ignore[override]
+        return Marks(*(mine + theirs for mine, theirs in zip(self, more, strict=True)))
+
+
+def columns_with_commas(rows: pl.DataFrame, source: TableSource, table: str) -> set[str]:
+    """Returns the columns of numbers in which some cell has a comma; none where decimal points are declared."""
+    numeric = [
+        column.name
+        for column in COLUMNS[table].values()
+        if column.kind in ("int", "float") or (table in RESULTS and column.name == "value")
+    ]
+    there = [name for name in numeric if name in rows.columns and source.decimal != "."]
+    return {name for name in there if rows[name].str.contains(",", literal=True).any()}
+
+
+def count_decimal_marks(cells: pl.Series) -> Marks:
+    """Returns how the numbers of a column write their decimals."""
+    comma, point, thousands = _marks(pl.col(cells.name))
+    counted = cells.to_frame().select(comma=comma.sum(), point=point.sum(), clear=(comma & ~thousands).sum())
+    return Marks(**counted.row(0, named=True))
+
+
+def _marks(cell: pl.Expr) -> list[pl.Expr]:
+    return [cell.str.contains(pattern).fill_null(False) for pattern in (COMMA, POINT, THOUSANDS)]
+
+
 def read_decimal_commas(
-    rows: pl.DataFrame, source: TableSource, table: str
+    rows: pl.DataFrame, source: TableSource, table: str, marks: Mapping[str, Marks]
 ) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Returns the rows with decimal points, and findings: `decimal_comma` (fix), `mixed_decimal_marks` (stop).
 
     A numeric column whose decimals all have a comma is read so, or as `decimal:` declares it. `1,234` may be thousands:
     alone it says nothing. Both marks in one column are left as they are, and the rarer is a finding unless it is there
-    once only: that is a slip of one cell, and no number.
+    once only: that is a slip of one cell, and no number. `marks`: of the whole column, by its name; those without any
+    comma may be left out.
     """
     findings: list[pl.DataFrame] = []
     fresh = ~pl.col("is_duplicate")
-    for column in COLUMNS[table].values():
-        name = column.name
-        numeric = column.kind in ("int", "float") or (table in RESULTS and name == "value")
-        if name not in rows.columns or not numeric or source.decimal == ".":
+    for name in (name for name in COLUMNS[table] if name in marks):
+        n, cell = marks[name], pl.col(name)
+        comma, point, _ = _marks(cell)
+        if not (n.comma if source.decimal == "," else n.clear):
             continue
-        cell = pl.col(name)
-        if not rows[name].str.contains(",", literal=True).any():
-            continue
-        has = {key: cell.str.contains(pattern).fill_null(False) for key, pattern in
-               (("comma", COMMA), ("point", POINT), ("thousands", THOUSANDS))}  # fmt: skip
-        n = rows.select((has["comma"] & ~has["thousands"]).sum().alias("clear"), (has["comma"]).sum().alias("comma"),
-                        has["point"].sum().alias("point")).row(0, named=True)  # fmt: skip
-        if not (n["comma"] if source.decimal == "," else n["clear"]):
-            continue
-        if n["point"]:
-            rarer = has["comma"] if n["comma"] <= n["point"] else has["point"]
-            if min(n["comma"], n["point"]) > 1:
+        if n.point:
+            if min(n.comma, n.point) > 1:
+                rarer = comma if n.comma <= n.point else point
                 findings.append(find(rows, table, name, "mixed_decimal_marks", rarer & fresh))
-            if n["comma"] <= n["point"]:
+            if n.comma <= n.point:
                 continue
         if source.decimal is None:
-            findings.append(find(rows, table, name, "decimal_comma", has["comma"] & fresh))
+            findings.append(find(rows, table, name, "decimal_comma", comma & fresh))
         rows = rows.with_columns(
-            pl.when(has["comma"]).then(cell.str.replace(",", ".", literal=True)).otherwise(cell)
+            pl.when(comma).then(cell.str.replace(",", ".", literal=True)).otherwise(cell)
         )
     return rows, findings
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Mapping
+from typing import NamedTuple
 
 import polars as pl
 
@@ -24,12 +26,62 @@ PERIOD = r"^(?:(?:(?<month>\d{1,2})[-/.])?(?<year>\d{4})|(?<iso>\d{4})-(?<iso_mo
 EARLIER, LATER = "symptom_onset_date", "diagnosis_date"
 
 
-def read_dates(rows: pl.DataFrame, dates: Dates, table: str) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
+class Written(NamedTuple):
+    """How the filled cells of a date column are written: how many there are and the declared format reads, which other
+    formats read every one, and the first row (`row_read`) that the declared one does not."""
+
+    n: int = 0
+    n_declared: int = 0
+    others: tuple[str, ...] = OTHER_FORMATS
+    first_unread: int | None = None
+
+
+def look_at_dates(
+    rows: pl.DataFrame, dates: Dates, table: str, so_far: Mapping[str, Written]
+) -> dict[str, Written]:
+    """Returns how each date column is written; `so_far`: what was returned of the rows before. Duplicates do not count."""
+    since = setting("quality")["dates"]["two_digit_years_from"]
+    fresh, found = rows.filter(~pl.col("is_duplicate")), {}
+    for column in _date_columns(rows, table):
+        filled = fresh.select("row_read", cell=column.name).drop_nulls("cell")
+        before = so_far.get(column.name, Written())
+        is_read = read_declared_date(pl.col("cell"), dates.format, since).is_not_null()
+        counted = filled.select(
+            n_declared=is_read.sum(),
+            first_unread=pl.col("row_read").filter(~is_read).min(),
+            **{
+                written: _reads(written, dates.format, since).fill_null(False).all()
+                for written in before.others
+            },
+        ).row(0, named=True)
+        found[column.name] = Written(
+            before.n + filled.height,
+            before.n_declared + counted["n_declared"],
+            tuple(written for written in before.others if counted[written]),
+            counted["first_unread"] if before.first_unread is None else before.first_unread,
+        )
+    return found
+
+
+def _reads(written: str, declared: str, since: int) -> pl.Expr:
+    """Whether another format than the declared one reads a `cell` as a date that makes sense."""
+    sensible = read_declared_date(pl.col("cell"), written, since).dt.year().is_between(1900, 2100)
+    if written == "excel":  # the years of serial numbers that are not something else: 1954 to 2064
+        return read_number(pl.col("cell")).is_between(20_000, 60_000)
+    if "%Y" in written and written != declared:
+        sensible &= pl.col("cell").str.contains(r"\d{4}")
+    return sensible
+
+
+def read_dates(
+    rows: pl.DataFrame, dates: Dates, table: str, shown: Mapping[str, Written]
+) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
     """Returns the rows with every date that the declared format reads as ISO text (months `YYYY-MM`), and findings.
 
     A placeholder of config/quality.yaml (1900-01-01) is emptied (fix). With `partial: middle`, a date known to the month
     or year only becomes the middle of it in columns whose cells may be empty (fix). What is not read is left as it is; a
-    column of which another format reads every cell and the declared one does not is a finding (stop).
+    column of which another format reads every cell and the declared one does not is a finding (stop). `shown`: what
+    `look_at_dates` returned of all rows.
     """
     settings, findings = setting("quality")["dates"], []
     fresh = ~pl.col("is_duplicate")
@@ -38,12 +90,10 @@ def read_dates(rows: pl.DataFrame, dates: Dates, table: str) -> tuple[pl.DataFra
     for column in _date_columns(rows, table):
         name = column.name
         day = read_declared_date(pl.col(name), dates.format, settings["two_digit_years_from"])
-        detail = _better_format(rows.filter(fresh)[name], dates.format, settings)
+        detail = _better_format(shown[name], dates.format)
         if detail:
-            unread = pl.col(name).is_not_null() & day.is_null() & fresh
-            findings.append(
-                find(rows, table, name, "other_date_format", unread & unread.cum_sum().eq(1), pl.lit(detail))
-            )
+            first = pl.col("row_read") == shown[name].first_unread
+            findings.append(find(rows, table, name, "other_date_format", first, pl.lit(detail)))
         empty = day.is_in(placeholders)
         findings.append(find(rows, table, name, "placeholder_date", empty & fresh))
         iso = day.dt.strftime(ISO if column.kind == "date" else "%Y-%m")
@@ -92,27 +142,12 @@ def _date_columns(rows: pl.DataFrame, table: str) -> list[Column]:
     return [c for c in COLUMNS[table].values() if c.name in rows.columns and c.kind in ("date", "month")]
 
 
-def _better_format(cells: pl.Series, declared: str, settings: dict[str, int]) -> str:
+def _better_format(shown: Written, declared: str) -> str:
     """What to say where formats other than the declared one read every filled cell, and that one does not; else ""."""
-    filled = cells.drop_nulls().rename("cell")
-    since = settings["two_digit_years_from"]
-
-    def n_read(written: str) -> int:
-        day = read_declared_date(pl.col("cell"), written, since)
-        sensible = day.dt.year().is_between(1900, 2100)
-        if written == "excel":  # the years of serial numbers that are not something else: 1954 to 2064
-            sensible = read_number(pl.col("cell")).is_between(20_000, 60_000)
-        if "%Y" in written and written != declared:
-            sensible &= pl.col("cell").str.contains(r"\d{4}")
-        return int(filled.to_frame().select(sensible.fill_null(False).sum()).item())
-
-    n_declared = int(filled.to_frame().select(
-        read_declared_date(pl.col("cell"), declared, since).is_not_null().sum()
-    ).item())  # fmt: skip
-    n = len(filled)
-    if n < settings["judged_from_cells"] or n_declared == n:
+    n, n_declared = shown.n, shown.n_declared
+    if n < setting("quality")["dates"]["judged_from_cells"] or n_declared == n:
         return ""
-    whole = [written for written in OTHER_FORMATS if written != declared and n_read(written) == n]
+    whole = [written for written in shown.others if written != declared]
     if not whole:
         return ""
     doubt = " More than one format does: only the department knows which is meant." if len(whole) > 1 else ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -11,13 +12,14 @@ from d2tra.errors import StudyError, nearest
 from d2tra.extract.sheet_layouts import sheet_layouts
 from d2tra.extract.signs import LONGEST_HEADER
 from d2tra.extract.site import SiteMapping, TableSource
-from d2tra.extract.text_files import TEXT_FILES, Sheet, read_text_batches, read_text_file
+from d2tra.extract.text_files import PIECE, TEXT_FILES, Sheet, read_text_batches, read_text_file
 from d2tra.extract.workbooks import open_workbook, sheet_names
 from d2tra.logs import count_rows
 
 # a file with broken bytes can end in a panic of the library that reads it
 NOT_PARQUET = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)
 BATCH_ROWS = 250_000  # of a parquet file, read at a time
+HELD_BYTES = PIECE  # of all files of a table together: one piece of text
 ABOVE = ", above the header"
 WORKBOOKS = (".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 
@@ -40,8 +42,40 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
     ISO text, whole numbers lose their `.0`. StudyError where the file cannot be read as one table: absent, empty,
     not in its encoding, no such sheet, rows of unequal length, two columns of one name, cells without a header.
     """
-    label = source_label(path, source)
-    _, header, cells = _trimmed(_sheet(path, source))
+    return pl.concat(read_pieces(path, source))
+
+
+def read_pieces(path: Path, source: TableSource) -> Iterator[pl.DataFrame]:
+    """Yields what `read_cells` returns in pieces of bounded size, one at least; a workbook's sheet is one."""
+    label, first_row = source_label(path, source), source.header_row + 1
+    for _, header, cells in map(_trimmed, _pieces(path, source)):
+        named = _named(header, cells, label, source)
+        numbers = pl.int_range(first_row, first_row + pl.len(), dtype=pl.Int64)
+        rows = cells.select(**named, source_row=numbers)
+        yield rows.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in named))
+        first_row += cells.height
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """The pieces of a source, read anew each time one goes through them."""
+
+    path: Path
+    source: TableSource
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        return read_pieces(self.path, self.source)
+
+
+def pieces_of(paths: Sequence[Path], sources: Sequence[TableSource]) -> list[Iterable[pl.DataFrame]]:
+    """Returns the pieces of each source, to go through again and again: read once and held where all are small."""
+    pieces = [Pieces(path, source) for path, source in zip(paths, sources, strict=True)]
+    are_small = sum(path.stat().st_size for path in paths if path.is_file()) <= HELD_BYTES
+    return [list(each) for each in pieces] if are_small else [*pieces]
+
+
+def _named(header: list[str], cells: pl.DataFrame, label: str, source: TableSource) -> dict[str, pl.Expr]:
+    """The cells of each header; StudyError where some have none, or not one of their own."""
     if not any(header):
         raise StudyError(
             f"{label}: row {source.header_row} holds no header. Is it empty? Else say `header_row:` in the mapping."
@@ -66,15 +100,12 @@ def read_cells(path: Path, source: TableSource) -> pl.DataFrame:
             named[name] = number
     if "source_row" in named:
         raise StudyError(f"{label}: a column is named 'source_row', a name this program needs. Rename it.")
-    columns = []
-    for name, number in named.items():
-        own = cells.columns[number - 1]
-        # an empty column as a constant: it takes no memory, and most columns of a wide extract are empty
-        empty = cells[own].null_count() == cells.height
-        columns.append((pl.lit(None, dtype=pl.String) if empty else pl.col(own)).alias(name))
-    rows = cells.with_row_index("source row", offset=source.header_row + 1)
-    table = rows.select(*columns, pl.col("source row").cast(pl.Int64).alias("source_row"))
-    return table.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in named))
+    own = {name: cells.columns[number - 1] for name, number in named.items()}
+    # an empty column as a constant: it takes no memory, and most columns of a wide extract are empty
+    empty = {column for column in own.values() if cells[column].null_count() == cells.height}
+    return {
+        name: pl.lit(None, pl.String) if column in empty else pl.col(column) for name, column in own.items()
+    }
 
 
 def all_cells(path: Path, site: SiteMapping) -> dict[str, pl.DataFrame]:

@@ -8,7 +8,7 @@ from pathlib import Path as FilePath
 
 import polars as pl
 
-from d2tra.extract.mapping import Part, split_packed_cells
+from d2tra.extract.packed_cells import packed_names, unpacked
 from d2tra.extract.schemas import COLUMNS, ROW_DATES
 from d2tra.extract.site import TABLES, Reshape, TableName, TableSource
 from d2tra.proposal.draft import CHOOSE, Draft, Path
@@ -46,11 +46,8 @@ class Feed(Draft):
 
     def cells(self) -> pl.DataFrame:
         """Returns the cells as text, packed ones apart."""
-        if "split" not in self.section:
-            return self.layout.cells
-        return split_packed_cells(Part(self.source(), self.layout.cells, self.layout.label), self.table)[
-            0
-        ].cells
+        cells, split = self.layout.cells, self.source().split
+        return unpacked(cells, split, packed_names([cells], split))[0] if split else cells
 
 
 STRUCTURE = {
