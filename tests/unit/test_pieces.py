@@ -15,6 +15,7 @@ from d2tra.extract import sources, text_files
 from d2tra.extract.findings import FINDINGS
 from d2tra.extract.mapping import Harmonised, harmonise, harmonise_in_pieces
 from d2tra.extract.site import SiteMapping, TableSource
+from d2tra.extract.whole_table import later_equals
 from extracts import site_of
 
 PEOPLE = "Hosp;Sex;YOB;onset\n" + "".join(f"P{n};{'fm'[n % 2]};19{60 + n % 30};2010\n" for n in range(40))
@@ -163,3 +164,10 @@ def test_a_table_without_rows_keeps_its_columns(tmp_path: Path, monkeypatch: pyt
     found: Harmonised = harmonise(site_of(tmp_path))
     assert found.tables["visits"].lazy().collect().shape == (0, 6)
     assert found.findings.is_empty()
+
+
+def test_rows_are_equal_only_where_both_hashes_are() -> None:
+    prints = pl.DataFrame(
+        {"one": [7, 7, 9, 7, 9, 7], "other": [1, 2, 1, 1, 2, 2]}, schema_overrides={"one": pl.UInt64}
+    )
+    assert later_equals(prints).to_list() == [False, False, False, True, False, True]

@@ -39,11 +39,11 @@ class Written(NamedTuple):
 def look_at_dates(
     rows: pl.DataFrame, dates: Dates, table: str, so_far: Mapping[str, Written]
 ) -> dict[str, Written]:
-    """Returns how each date column is written; `so_far`: what was returned of the rows before. Duplicates do not count."""
+    """Returns how each date column is written; `so_far`: what was returned of the rows before."""
     since = setting("quality")["dates"]["two_digit_years_from"]
-    fresh, found = rows.filter(~pl.col("is_duplicate")), {}
+    found = {}
     for column in _date_columns(rows, table):
-        filled = fresh.select("row_read", cell=column.name).drop_nulls("cell")
+        filled = rows.select("row_read", cell=column.name).drop_nulls("cell")
         before = so_far.get(column.name, Written())
         is_read = read_declared_date(pl.col("cell"), dates.format, since).is_not_null()
         counted = filled.select(

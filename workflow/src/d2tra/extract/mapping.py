@@ -11,7 +11,7 @@ from d2tra.errors import StudyError, nearest
 from d2tra.extract.column_rules import refuse_other_instruments
 from d2tra.extract.findings import AS_READ, PLACE, collect, find
 from d2tra.extract.packed_cells import packed_columns, packed_names, unpacked
-from d2tra.extract.rewrite import Rewriter
+from d2tra.extract.rewrite import Rewriter, Shown
 from d2tra.extract.schemas import COLUMNS, require_columns
 from d2tra.extract.signs import reads_as_cell
 from d2tra.extract.site import REQUIRED_TABLES, TABLES, SiteMapping, TableName, TableSource
@@ -105,17 +105,31 @@ def harmonise_table(
     rewriters = [Rewriter(part.source, part.label, table, site, present) for part in parts]
     as_read = sorted(set().union(*(rewriter.rewritten_columns() for rewriter in rewriters)))
     read = [CanonicalRows(each, [*present, *clinic]) for each in laid]
-    seen = [pl.concat(_fingerprints(rows, present) for rows, _ in each) for each in read]
-    is_duplicate, first = later_equals(pl.concat(seen)), 0
-    for each, rewriter, prints in zip(read, rewriters, seen, strict=True):
-        again = replace(each, first=first, is_duplicate=is_duplicate)
-        shown = rewriter.look(again)
-        for rows, unfit in again:
+    shown, is_duplicate = _looked_through(read, rewriters, present)
+    first = 0
+    for each, rewriter, shows in zip(read, rewriters, shown, strict=True):
+        for rows, unfit in replace(each, first=first, is_duplicate=is_duplicate):
+            first += rows.height
             rows = rows.with_columns(pl.col(as_read).name.prefix(AS_READ))
-            rows, found = rewriter.rewrite(rows, shown)
+            rows, found = rewriter.rewrite(rows, shows)
             told = (*(f"{AS_READ}{name}" for name in as_read), *clinic, *TOLD)
             yield rows.select(*present, *told), collect([unfit, found])
-        first += prints.height
+
+
+def _looked_through(
+    read: list[CanonicalRows], rewriters: list[Rewriter], present: list[str]
+) -> tuple[list[Shown], pl.Series]:
+    """What the columns of each source show as a whole, and which rows of the table equal an earlier one."""
+    shown, prints = [], []
+    first = 0
+    for each, rewriter in zip(read, rewriters, strict=True):
+        shows = Shown()
+        for rows, _ in replace(each, first=first):
+            first += rows.height
+            prints.append(_fingerprints(rows, present))
+            shows = rewriter.look(rows, shows)
+        shown.append(rewriter.count_marks((rows for rows, _ in each), shows))
+    return shown, later_equals(pl.concat(prints))
 
 
 @dataclass(frozen=True)

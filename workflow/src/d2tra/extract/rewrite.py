@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
 import polars as pl
@@ -23,10 +23,12 @@ FRESH = ~pl.col("is_duplicate")
 
 @dataclass(frozen=True)
 class Shown:
-    """What the columns of a source show as a whole and no cell alone, by column."""
+    """What the columns of a source show as a whole and no cell alone: which of numbers have commas, and how they and other
+    cells write their decimals; how dates are written."""
 
-    marks: dict[str, Marks]
-    dates: dict[str, Written]
+    with_commas: frozenset[str] = frozenset()
+    marks: Mapping[str, Marks] = field(default_factory=dict)
+    dates: Mapping[str, Written] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -50,41 +52,52 @@ class Rewriter:
         names = {*self._by_column(self.source.values, "values"), *self._by_column(self.source.units, "units")}
         return names if self.source.dates == Dates() else {*names, *self._date_columns()}
 
-    def look(self, pieces: Iterable[tuple[pl.DataFrame, pl.DataFrame]]) -> Shown:
-        """Returns what the columns show as a whole; `pieces`: rows (and findings), to be gone through again and again."""
-        dates: dict[str, Written] = {}
-        commas: set[str] = set()
-        for rows, _ in pieces:
-            emptied, _ = self._without_sentinels(rows)
-            commas |= columns_with_commas(emptied, self.source, self.table)
-            own = emptied.filter(self._is_filled()).select("row_read", "is_duplicate", *self._date_columns())
-            dates = look_at_dates(self._with_words(own), self.source.dates, self.table, dates)
-        marks = {name: Marks() for name in commas}
-        for rows, _ in pieces if commas else ():
-            emptied, _ = self._without_sentinels(rows)
-            marks = {name: marks[name] + count_decimal_marks(emptied[name]) for name in commas}
-        return Shown(marks, dates)
+    def look(self, rows: pl.DataFrame, so_far: Shown) -> Shown:
+        """Returns what the columns show, these rows looked at too; the marks of decimals are not counted yet."""
+        rows = self._without_sentinels(rows)
+        commas = columns_with_commas(rows, self.source, self.table)
+        dates = self._with_words(rows.filter(self._is_filled()).select("row_read", *self._date_columns()))
+        return Shown(
+            so_far.with_commas | commas, {}, look_at_dates(dates, self.source.dates, self.table, so_far.dates)
+        )
+
+    def count_marks(self, pieces: Iterable[pl.DataFrame], shown: Shown) -> Shown:
+        """Returns what the columns show, the marks of decimals counted, through all rows, where some have commas."""
+        marks = {name: Marks() for name in shown.with_commas}
+        for piece in pieces if marks else ():
+            rows = self._without_sentinels(piece)
+            marks = {name: so_far + count_decimal_marks(rows[name]) for name, so_far in marks.items()}
+        return replace(shown, marks=marks)
 
     def rewrite(self, rows: pl.DataFrame, shown: Shown) -> tuple[pl.DataFrame, pl.DataFrame]:
         """Returns the rows of a piece as the mapping means them, and the findings (fix, stop); what does not fit is left
         as it is. A row made of a group that turns out empty is left out."""
-        rows, emptied = self._without_sentinels(rows)
+        emptied = [
+            find(rows, self.table, name, "declared_missing", is_sentinel & FRESH)
+            for name, is_sentinel in self._sentinels().items()
+        ]
+        rows = self._without_sentinels(rows)
         rows, commas = read_decimal_commas(rows, self.source, self.table, shown.marks)
         rows, units = self._without_own_units(rows)
         rows = self._in_canonical_units(self._with_words(rows.filter(self._is_filled())))
         rows, dates = read_dates(rows, self.source.dates, self.table, shown.dates)
         return rows, collect([*emptied, *commas, *units, *dates])
 
-    def _without_sentinels(self, rows: pl.DataFrame) -> tuple[pl.DataFrame, list[pl.DataFrame]]:
-        findings = []
+    def _without_sentinels(self, rows: pl.DataFrame) -> pl.DataFrame:
+        kept = {
+            name: pl.when(~is_one.fill_null(False)).then(name) for name, is_one in self._sentinels().items()
+        }
+        return rows.with_columns(**kept)
+
+    def _sentinels(self) -> dict[str, pl.Expr]:
+        """By column, whether a cell is a word or number that the mapping declares to mean nothing."""
+        found = {}
         for name, words in self._by_column(self.source.missing, "missing").items():
             plain = [word.strip().lower() for word in words]
             numbers = pl.Series(plain).to_frame("word").select(read_number(pl.col("word"))).to_series()
-            number = read_number(pl.col(name)).is_in(numbers.drop_nulls().implode())
-            is_sentinel = pl.col(name).str.to_lowercase().is_in(plain) | number
-            findings.append(find(rows, self.table, name, "declared_missing", is_sentinel & FRESH))
-            rows = rows.with_columns(pl.when(~is_sentinel.fill_null(False)).then(pl.col(name)).alias(name))
-        return rows, findings
+            is_number = read_number(pl.col(name)).is_in(numbers.drop_nulls().implode())
+            found[name] = pl.col(name).str.to_lowercase().is_in(plain) | is_number
+        return found
 
     def _is_filled(self) -> pl.Expr:
         """False where a row was made of a group none of whose cells holds anything any more."""

@@ -127,12 +127,15 @@ def _repeated(extract: Extract, table: str) -> pl.Series:
     return alike.filter(pl.struct(key).is_duplicated())["row"]
 
 
-def later_equals(rows: pl.DataFrame) -> pl.Series:
-    """Returns true for the later ones of equal rows; only rows of one hash are compared in full."""
-    alike = rows.hash_rows().is_duplicated()
-    later = rows.filter(alike).select(~pl.struct(pl.all()).is_first_distinct()).to_series()
-    again = alike.arg_true().filter(later)
-    return pl.select(pl.int_range(rows.height, dtype=pl.UInt32).is_in(again.implode())).to_series()
+def later_equals(prints: pl.DataFrame) -> pl.Series:
+    """Returns true for the later ones of rows that are equal in both hashes (`one`, `other`: UInt64) of their cells."""
+    one = prints["one"]
+    ordered = one.sort()  # takes a fifth of the memory of counting them
+    again = ordered.filter(ordered == ordered.shift(1)).unique()
+    alike = one.is_in(again.implode())
+    later = prints.filter(alike).select(~pl.struct(pl.all()).is_first_distinct()).to_series()
+    rows = alike.arg_true().filter(later)
+    return pl.select(pl.int_range(prints.height, dtype=pl.UInt32).is_in(rows.implode())).to_series()
 
 
 def those_in(ids: pl.Series, known: pl.Series) -> pl.Series:
