@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -83,15 +83,6 @@ class Facts:
         """Returns the rows with the patients' own ids (String) in the place of their numbers."""
         return rows.with_columns(patient_id=self.names.gather(rows["patient_id"]))
 
-    def of(self, patients: pl.Series) -> Facts:
-        """Returns the facts of these patients alone, who keep their numbers."""
-        theirs = pl.col("patient_id").is_in(patients.implode())
-        tables = {field.name: getattr(self, field.name) for field in fields(self)}
-        mine: dict[str, Any] = {
-            name: rows.filter(theirs) for name, rows in tables.items() if isinstance(rows, pl.DataFrame)
-        }
-        return replace(self, **mine)
-
     @cached_property
     def dates(self) -> pl.DataFrame:
         """Every patient × evaluation date (the visits up to the cut), sorted, with `visit`: its row in `visits`."""
@@ -116,9 +107,11 @@ class Facts:
 
     def ask(self, leaf: Leaf, where: pl.Series) -> pl.Series:
         """Returns the verdicts of a criterion at `dates` (Boolean, null = unknown), asked at least `where`, nowhere twice."""
-        n = self.dates.height
-        unasked = pl.repeat(False, n, eager=True), pl.repeat(None, n, dtype=pl.Boolean, eager=True)
-        asked, met = self.judged.get(leaf.key, unasked)
+        if leaf.key not in self.judged:
+            n = self.dates.height
+            unknown = pl.repeat(None, n, dtype=pl.Boolean, eager=True)
+            self.judged[leaf.key] = pl.repeat(False, n, eager=True), unknown
+        asked, met = self.judged[leaf.key]
         new = where & ~asked
         if new.all():
             met = leaf.judge(self, self.dates)["met"]
@@ -176,11 +169,12 @@ def of_patient(dates: pl.DataFrame, known: pl.DataFrame) -> pl.DataFrame:
 def visit_before(facts: Facts, dates: pl.DataFrame, looked_at: pl.Series, nth: int = 0) -> pl.Series:
     """Returns, for each of `dates`, the row in `facts.visits` of the patient's last visit up to it that is `looked_at`
     (Boolean, of each visit); `nth`: of the one so many before that. Null where there are fewer."""
-    looked_at = looked_at.fill_null(False)  # a null would hide the visits before it
-    nth_looked_at = looked_at.cum_sum().gather(dates["visit"]).cast(pl.Int64) - 1 - nth
-    row = looked_at.arg_true().gather(nth_looked_at.set(nth_looked_at < 0, None))
+    last = pl.select(pl.when(looked_at).then(pl.int_range(len(looked_at), dtype=pl.UInt32)).forward_fill())
+    row = last.to_series().gather(dates["visit"])
+    for _ in range(nth):
+        row = last.to_series().shift().gather(row)
     own = facts.visits["patient_id"].gather(row) == dates["patient_id"]
-    return row.set(~own.fill_null(False), None)
+    return pl.select(pl.when(own).then(row)).to_series()
 
 
 def latest_visit(

@@ -34,7 +34,7 @@ def answer(facts: Facts, questions: Mapping[str, Question]) -> pl.DataFrame:
     The criteria of the vocabulary are asked stage by stage (`Leaf.stage`), each only where a question that holds it is
     still open. What is open is judged without leaving anything out as unknown, so what is settled stays settled.
     """
-    leaves = {name: dict(_leaves(question.criterion)) for name, question in questions.items()}
+    leaves = {name: dict(leaves_by_key(question.criterion)) for name, question in questions.items()}
     of_stage: dict[int, dict[str, Leaf]] = {}
     for key, leaf in (item for of_question in leaves.values() for item in of_question.items()):
         of_stage.setdefault(leaf.stage(facts.choices), {})[key] = leaf
@@ -52,13 +52,13 @@ def answer(facts: Facts, questions: Mapping[str, Question]) -> pl.DataFrame:
     )
 
 
-def _leaves(criterion: Criterion) -> Iterator[tuple[str, Leaf]]:
-    """Key and criterion of the vocabulary; one over time asks what it is made of itself."""
+def leaves_by_key(criterion: Criterion) -> Iterator[tuple[str, Leaf]]:
+    """Yields key and criterion of the vocabulary; one over time asks what it is made of itself."""
     if criterion.leaf is not None:
         yield criterion.leaf.key, criterion.leaf
     else:
         for child in criterion.children:
-            yield from _leaves(child)
+            yield from leaves_by_key(child)
 
 
 def _verdicts(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import reduce
-from operator import or_
 from pathlib import Path
-from typing import Any, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import polars as pl
 
@@ -23,14 +21,18 @@ from d2tra.definitions.facts import (
     of_patient,
 )
 from d2tra.definitions.gathering import gather_facts, latest_date, up_to_cut
-from d2tra.definitions.judging import UNKNOWN, Question, answer
+from d2tra.definitions.judging import UNKNOWN, Question, answer, leaves_by_key
 from d2tra.definitions.visit_criteria import Problematic
 from d2tra.scores import score_visits
 from d2tra.treatment import trace_courses
 
+if TYPE_CHECKING:
+    from d2tra.definitions.leaf import Leaf
+
 Extract = Mapping[str, pl.DataFrame | None]
 Definitions = Iterable[str | Path | Mapping[str, Any] | Definition]
 POLICIES: tuple[Policy, ...] = get_args(Policy)
+STATUS = pl.Series(["not_met", "met", "not_assessable"])  # of false, true and null
 LABEL_COLUMNS = (
     "patient_id",
     "definition",
@@ -234,7 +236,8 @@ def _answer(facts: Facts, asked: dict[str, Question]) -> pl.DataFrame:
 
 def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]) -> pl.DataFrame:
     """The labels of all definitions, from their verdicts at every visit; sorted by patient, then as the definitions are."""
-    recorded = _met_without_presumed(facts, verdicts, definitions)
+    at_index = verdicts.filter(facts.is_index)
+    recorded = at_index.with_columns(_met_without_presumed(facts, verdicts, definitions))
     counted = {
         (d.disease, d.counting): of_patient(_patients_of(facts, d), _counts(facts, d.counting))
         for d in {(d.disease, d.counting): d for d in definitions}.values()
@@ -247,8 +250,8 @@ def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition])
         judged = counted[definition.disease, definition.counting]
         judged = of_patient(judged, first).with_columns(
             rank=pl.lit(rank, pl.UInt8),
-            met=verdicts[name].gather(judged["visit"]),
-            recorded=recorded[name].gather(judged["visit"]),
+            met=at_index[name].gather(judged["place"]),
+            recorded=recorded[name].gather(judged["place"]),
         )
         frames.append(judged)
     return (
@@ -265,32 +268,35 @@ def _labels(facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition])
 
 def _met_without_presumed(
     facts: Facts, verdicts: pl.DataFrame, definitions: list[Definition]
-) -> pl.DataFrame:
-    """The verdict of each definition if no presumed failure counts, asked at the index dates of those who meet it.
+) -> list[pl.Series]:
+    """The verdicts at the index dates, if no presumed failure counts, of the definitions that count them.
 
-    They are few of a registry: nobody else's records are looked at.
+    They are asked of those who meet it: these are few of a registry, and only the criteria that count presumed failures
+    have not been asked there.
     """
     hang = [(d, tree) for d in definitions if (tree := d.tree.without_presumed()) != d.tree]
     where = {d.name: facts.is_index & verdicts[d.name].fill_null(False) for d, _ in hang}
-    patients = facts.visits["patient_id"]
-    met = patients.filter(reduce(or_, where.values(), pl.repeat(False, len(patients), eager=True)))
-    if met.is_empty():
-        return verdicts
-    theirs = patients.is_in(met.implode())
-    asked = {d.name: Question(tree, frozenset(d.optional), where[d.name].filter(theirs)) for d, tree in hang}
-    answers, rows = _answer(facts.of(met), asked), theirs.arg_true()
-    return verdicts.with_columns(verdicts[name].scatter(rows, answers[name]) for name in asked)
+    asked: dict[str, tuple[Leaf, pl.Series]] = {}
+    for d, tree in hang:
+        for key, leaf in leaves_by_key(tree):
+            asked[key] = leaf, where[d.name] | asked[key][1] if key in asked else where[d.name]
+    known = {key: facts.ask(leaf, anywhere) for key, (leaf, anywhere) in asked.items()}
+    at_index = pl.DataFrame({key: met.filter(facts.is_index) for key, met in known.items()})
+    met = at_index.select(
+        tree.met(lambda leaf: pl.col(leaf.key), frozenset(d.optional)).alias(d.name) for d, tree in hang
+    )
+    return met.get_columns()
 
 
 def _counts(facts: Facts, counting: CountsFailures) -> pl.DataFrame:
-    """The index dates (their day, their row `visit` in `dates`), and how many mechanisms and drugs had failed by then; null
+    """The index dates (their day, their `place` among them), and how many mechanisms and drugs had failed by then; null
     where nothing is known of any drug."""
     if facts.courses is None:
         unknown = ("n_mechanisms", "n_drugs", "n_presumed")
         counted = facts.index_dates.with_columns(pl.lit(None, dtype=pl.Int64).alias(name) for name in unknown)
     else:
         counted = count_failures(facts, facts.index_dates, counting)
-    return counted.rename(
+    return counted.with_row_index("place").rename(
         {
             "evaluation_date": "index_date",
             "n_mechanisms": "n_failed_mechanisms",
@@ -305,10 +311,4 @@ def _patients_of(facts: Facts, definition: Definition) -> pl.DataFrame:
 
 
 def _status(met: pl.Expr) -> pl.Expr:
-    return (
-        pl.when(met.is_null())
-        .then(pl.lit("not_assessable"))
-        .when(met)
-        .then(pl.lit("met"))
-        .otherwise(pl.lit("not_met"))
-    )
+    return pl.lit(STATUS).gather(met.cast(pl.UInt8).fill_null(2))
