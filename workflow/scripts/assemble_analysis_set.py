@@ -4,6 +4,7 @@ from pathlib import Path
 
 from d2tra import config, io, logs
 from d2tra.risk_factors import assemble_analysis_set
+from d2tra.spans import read_spans
 
 if __name__ == "__main__":
     logs.start(snakemake.log[0])
