@@ -125,8 +125,8 @@ def _grow(folder: Path, parts: Iterable[Mapping[str, pl.DataFrame]], called: Map
 class _Growing:
     """A parquet file, not yet under its name, to which frames of one schema are added.
 
-    By Arrow, which polars' writer cannot be told: words that are numbered already go to the file as they are, and
-    repeated numbers are listed once. Half the time and a fifth less space than polars' zstd for scores of visits.
+    By Arrow, which polars' writer cannot be told: words that are numbered already go to the file as they are. It writes
+    scores in one thread as quickly as polars in two.
     """
 
     def __init__(self, path: Path, target: Path) -> None:
