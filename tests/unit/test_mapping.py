@@ -228,6 +228,18 @@ def test_packed_cells_become_columns_and_misfits_are_findings(tmp_path: Path) ->
     ]
 
 
+def test_a_name_twice_in_one_packed_cell_is_a_finding_whatever_the_spaces(tmp_path: Path) -> None:
+    rows = """
+        patient_id | sample_date | test     | result | unit
+        P1         | 2020-01-01  | CRP; CRP | 3;4    | mg/L;mg/L
+        P1         | 2020-01-02  | CRP ;ESR | 5;6    | mg/L;mm/h
+    """
+    found = harmonise(mapped(tmp_path, {"labs": PACKED}, packed=rows))
+
+    assert text_of(found, "labs", "test", "value") == [("crp", "5"), ("esr", "6")]
+    assert found.findings.select("source_row", "rule").rows() == [(2, "packed_cells_disagree")]
+
+
 def test_two_files_feed_one_table_and_their_overlap_is_merged(tmp_path: Path) -> None:
     spring, summer = (
         f"id | visit_date | vas\nP1 | 2020-04-01 | {vas}\nP1 | 2020-{month}-02 | 7"
