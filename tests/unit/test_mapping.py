@@ -240,6 +240,16 @@ def test_a_name_twice_in_one_packed_cell_is_a_finding_whatever_the_spaces(tmp_pa
     assert found.findings.select("source_row", "rule").rows() == [(2, "packed_cells_disagree")]
 
 
+def test_an_empty_part_of_a_packed_cell_is_no_result(tmp_path: Path) -> None:
+    rows = """
+        patient_id | sample_date | test    | result | unit
+        P1         | 2020-01-01  | CRP;ESR | 3;     | mg/L;
+    """
+    found = harmonise(mapped(tmp_path, {"labs": PACKED}, packed=rows))
+
+    assert text_of(found, "labs", "test", "value", "unit") == [("crp", "3", "mg/L")]
+
+
 def test_two_files_feed_one_table_and_their_overlap_is_merged(tmp_path: Path) -> None:
     spring, summer = (
         f"id | visit_date | vas\nP1 | 2020-04-01 | {vas}\nP1 | 2020-{month}-02 | 7"
