@@ -331,3 +331,9 @@ def test_any_well_formed_text_is_read_as_the_csv_module_of_python_reads_it(tmp_p
             if any(cell.strip() for cell in row)
         ]
         assert cells_of(tmp_path, written.getvalue(), delimiter=",").rows() == expected
+
+
+def test_a_header_may_be_any_word(tmp_path: Path) -> None:
+    (tmp_path / "lab.csv").write_text("self,exprs,source row\n1,2,3\n")
+    read = read_cells(tmp_path / "lab.csv", TableSource(file="lab.csv"))
+    assert read.rows(named=True) == [{"self": "1", "exprs": "2", "source row": "3", "source_row": 2}]

@@ -5,13 +5,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import NamedTuple
+from dataclasses import dataclass
 
 import polars as pl
 
 from d2tra.config import setting
 from d2tra.errors import StudyError
-from d2tra.extract.findings import find
+from d2tra.extract.findings import FRESH, find
 from d2tra.extract.schemas import COLUMNS
 from d2tra.extract.site import SiteMapping, TableSource
 
@@ -23,15 +23,16 @@ RESULTS = ("labs", "biomarkers")  # their `value` is text that may be a number
 SCIENTIFIC = r"^\d(?:\.\d+[eE]\+?|[eE]\+)\d+$"
 
 
-class Marks(NamedTuple):
+@dataclass(frozen=True)
+class Marks:
     """How many cells of a column have a decimal comma, a decimal point, and a comma that cannot stand between thousands."""
 
     comma: int = 0
     point: int = 0
     clear: int = 0
 
-    def __add__(self, more: Marks) -> Marks:  # type: ignore[override]
-        return Marks(*(mine + theirs for mine, theirs in zip(self, more, strict=True)))
+    def __add__(self, more: Marks) -> Marks:
+        return Marks(self.comma + more.comma, self.point + more.point, self.clear + more.clear)
 
 
 def columns_with_commas(rows: pl.DataFrame, source: TableSource, table: str) -> set[str]:
@@ -67,7 +68,6 @@ def read_decimal_commas(
     comma may be left out.
     """
     findings: list[pl.DataFrame] = []
-    fresh = ~pl.col("is_duplicate")
     for name in (name for name in COLUMNS[table] if name in marks):
         n, cell = marks[name], pl.col(name)
         comma, point, _ = _marks(cell)
@@ -76,11 +76,11 @@ def read_decimal_commas(
         if n.point:
             if min(n.comma, n.point) > 1:
                 rarer = comma if n.comma <= n.point else point
-                findings.append(find(rows, table, name, "mixed_decimal_marks", rarer & fresh))
+                findings.append(find(rows, table, name, "mixed_decimal_marks", rarer & FRESH))
             if n.comma <= n.point:
                 continue
         if source.decimal is None:
-            findings.append(find(rows, table, name, "decimal_comma", comma & fresh))
+            findings.append(find(rows, table, name, "decimal_comma", comma & FRESH))
         rows = rows.with_columns(
             pl.when(comma).then(cell.str.replace(",", ".", literal=True)).otherwise(cell)
         )

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import NamedTuple
 
 import polars as pl
 
 from d2tra.config import setting
 from d2tra.extract.cells import read_number
-from d2tra.extract.findings import find
+from d2tra.extract.findings import FRESH, find
 from d2tra.extract.schemas import COLUMNS, Column
 from d2tra.extract.site import Dates
 
@@ -42,7 +42,7 @@ def look_at_dates(
     """Returns how each date column is written; `so_far`: what was returned of the rows before."""
     since = setting("quality")["dates"]["two_digit_years_from"]
     found = {}
-    for column in _date_columns(rows, table):
+    for column in date_columns(rows.columns, table):
         filled = rows.select("row_read", cell=column.name).drop_nulls("cell")
         before = so_far.get(column.name, Written())
         is_read = read_declared_date(pl.col("cell"), dates.format, since).is_not_null()
@@ -84,10 +84,9 @@ def read_dates(
     `look_at_dates` returned of all rows.
     """
     settings, findings = setting("quality")["dates"], []
-    fresh = ~pl.col("is_duplicate")
     placeholders = [dt.date.fromisoformat(day) for day in settings["placeholders"]]
     periods: dict[str, pl.Expr] = {}
-    for column in _date_columns(rows, table):
+    for column in date_columns(rows.columns, table):
         name = column.name
         day = read_declared_date(pl.col(name), dates.format, settings["two_digit_years_from"])
         detail = _better_format(shown[name], dates.format)
@@ -95,13 +94,13 @@ def read_dates(
             first = pl.col("row_read") == shown[name].first_unread
             findings.append(find(rows, table, name, "other_date_format", first, pl.lit(detail)))
         empty = day.is_in(placeholders)
-        findings.append(find(rows, table, name, "placeholder_date", empty & fresh))
+        findings.append(find(rows, table, name, "placeholder_date", empty & FRESH))
         iso = day.dt.strftime(ISO if column.kind == "date" else "%Y-%m")
         read: pl.Expr = pl.when(~empty.fill_null(False)).then(pl.coalesce(iso, name))
         if dates.partial == "middle" and column.kind == "date" and not column.is_key:
             findings.append(
                 find(
-                    rows, table, name, "partial_date", day.is_null() & _bounds(name)[0].is_not_null() & fresh
+                    rows, table, name, "partial_date", day.is_null() & _bounds(name)[0].is_not_null() & FRESH
                 )
             )
             periods[name] = pl.when(day.is_null()).then(pl.struct(lo=_bounds(name)[0], hi=_bounds(name)[1]))
@@ -138,8 +137,9 @@ def read_declared_date(text: pl.Expr, written: str, two_digit_years_from: int) -
     return pl.when(day.dt.year().is_between(1900, 9999)).then(day)
 
 
-def _date_columns(rows: pl.DataFrame, table: str) -> list[Column]:
-    return [c for c in COLUMNS[table].values() if c.name in rows.columns and c.kind in ("date", "month")]
+def date_columns(names: Collection[str], table: str) -> list[Column]:
+    """Returns those columns of a table that hold dates or months and are among the names."""
+    return [c for c in COLUMNS[table].values() if c.name in names and c.kind in ("date", "month")]
 
 
 def _better_format(shown: Written, declared: str) -> str:

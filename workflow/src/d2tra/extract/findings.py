@@ -19,6 +19,7 @@ FINDINGS: dict[str, pl.DataType] = {
 }  # fmt: skip
 
 AS_READ = "as_read_"  # the prefix of a column's text before the mapping rewrote it
+FRESH = ~pl.col("is_duplicate")  # what a later copy of a row breaks is found once, in the row itself
 PLACE = "{}.{}"  # which source of its table filled a row, and which of its wide-to-long groups, from 0
 
 

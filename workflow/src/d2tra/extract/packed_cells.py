@@ -29,8 +29,8 @@ def unpacked(cells: pl.DataFrame, split: Split, names: list[str]) -> tuple[pl.Da
     for content, ending in ((split.values, ""), (split.units, " unit")):
         if content and names:
             apart = long.pivot(on=split.names, on_columns=names, index="source_row", values=content)
-            filled = {f"{name}{ending}": pl.when(pl.col(name) != "").then(name) for name in names}
-            apart = apart.select("source_row", **filled)
+            filled = [pl.when(pl.col(name) != "").then(name).alias(f"{name}{ending}") for name in names]
+            apart = apart.select("source_row", *filled)
             wide = wide.join(apart, on="source_row", how="left", validate="1:1", maintain_order="left")
     some = pl.any_horizontal(pl.col(name).is_not_null() for name in packed)
     unfit = cells.filter(some).join(long, on="source_row", how="anti", maintain_order="left")

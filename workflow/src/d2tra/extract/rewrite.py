@@ -11,22 +11,20 @@ import polars as pl
 from d2tra.errors import StudyError, nearest
 from d2tra.extract.cells import NUMBER, UNITS, plain_unit, read_number
 from d2tra.extract.column_rules import Marks, columns_with_commas, count_decimal_marks, read_decimal_commas
-from d2tra.extract.dates import Written, look_at_dates, read_dates
-from d2tra.extract.findings import collect, find
+from d2tra.extract.dates import Written, date_columns, look_at_dates, read_dates
+from d2tra.extract.findings import FRESH, collect, find
 from d2tra.extract.schemas import COLUMNS
 from d2tra.extract.site import Dates, SiteMapping, TableName, TableSource
 
 V = TypeVar("V")
 MAYBE_UNIT = r"[^0-9.,\s]"  # what a unit begins with; a column without any such sign holds numbers alone
-FRESH = ~pl.col("is_duplicate")
 
 
 @dataclass(frozen=True)
 class Shown:
-    """What the columns of a source show as a whole and no cell alone: which of numbers have commas, and how they and other
-    cells write their decimals; how dates are written."""
+    """What the columns of a source show as a whole and no cell alone: how numbers write their decimals, of columns in which
+    some cell has a comma; how dates are written."""
 
-    with_commas: frozenset[str] = frozenset()
     marks: Mapping[str, Marks] = field(default_factory=dict)
     dates: Mapping[str, Written] = field(default_factory=dict)
 
@@ -58,12 +56,13 @@ class Rewriter:
         commas = columns_with_commas(rows, self.source, self.table)
         dates = self._with_words(rows.filter(self._is_filled()).select("row_read", *self._date_columns()))
         return Shown(
-            so_far.with_commas | commas, {}, look_at_dates(dates, self.source.dates, self.table, so_far.dates)
+            {**so_far.marks, **dict.fromkeys(commas, Marks())},
+            look_at_dates(dates, self.source.dates, self.table, so_far.dates),
         )
 
     def count_marks(self, pieces: Iterable[pl.DataFrame], shown: Shown) -> Shown:
         """Returns what the columns show, the marks of decimals counted, through all rows, where some have commas."""
-        marks = {name: Marks() for name in shown.with_commas}
+        marks = shown.marks
         for piece in pieces if marks else ():
             rows = self._without_sentinels(piece)
             marks = {name: so_far + count_decimal_marks(rows[name]) for name, so_far in marks.items()}
@@ -192,4 +191,4 @@ class Rewriter:
         return f"{self.site.path}: tables.{self.table}.{key}"
 
     def _date_columns(self) -> list[str]:
-        return [name for name in self.present if COLUMNS[self.table][name].kind in ("date", "month")]
+        return [column.name for column in date_columns(self.present, self.table)]

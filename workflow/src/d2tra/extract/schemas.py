@@ -278,9 +278,8 @@ def complete(frame: pl.DataFrame, table: str) -> pl.DataFrame:
         whole = whole.with_columns(results[name] for name in ("number", "is_censored") if name not in others)
     if table == "biomarkers" and "number" not in others:
         whole = whole.with_columns(read_biomarkers(whole)["number"])
-    if (
-        whole.columns[-1] == "source_row"
-    ):  # nothing was added: to select anew would make the empty columns whole
+    # where nothing was added: to select anew would make the empty columns whole
+    if whole.columns[-1] == "source_row":
         return whole
     return whole.select(pl.exclude("source_row"), "source_row")
 

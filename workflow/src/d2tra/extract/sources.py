@@ -49,10 +49,9 @@ def read_pieces(path: Path, source: TableSource) -> Iterator[pl.DataFrame]:
     """Yields what `read_cells` returns in pieces of bounded size, one at least; a workbook's sheet is one."""
     label, first_row = source_label(path, source), source.header_row + 1
     for _, header, cells in map(_trimmed, _pieces(path, source)):
-        named = _named(header, cells, label, source)
         numbers = pl.int_range(first_row, first_row + pl.len(), dtype=pl.Int64)
-        rows = cells.select(**named, source_row=numbers)
-        yield rows.filter(pl.any_horizontal(pl.col(name).is_not_null() for name in named))
+        rows = cells.select(*_named(header, cells, label, source), source_row=numbers)
+        yield rows.filter(pl.any_horizontal(pl.all().exclude("source_row").is_not_null()))
         first_row += cells.height
 
 
@@ -74,7 +73,7 @@ def pieces_of(paths: Sequence[Path], sources: Sequence[TableSource]) -> list[Ite
     return [list(each) for each in pieces] if are_small else [*pieces]
 
 
-def _named(header: list[str], cells: pl.DataFrame, label: str, source: TableSource) -> dict[str, pl.Expr]:
+def _named(header: list[str], cells: pl.DataFrame, label: str, source: TableSource) -> list[pl.Expr]:
     """The cells of each header; StudyError where some have none, or not one of their own."""
     if not any(header):
         raise StudyError(
@@ -103,9 +102,10 @@ def _named(header: list[str], cells: pl.DataFrame, label: str, source: TableSour
     own = {name: cells.columns[number - 1] for name, number in named.items()}
     # an empty column as a constant: it takes no memory, and most columns of a wide extract are empty
     empty = {column for column in own.values() if cells[column].null_count() == cells.height}
-    return {
-        name: pl.lit(None, pl.String) if column in empty else pl.col(column) for name, column in own.items()
-    }
+    return [
+        (pl.lit(None, pl.String) if column in empty else pl.col(column)).alias(name)
+        for name, column in own.items()
+    ]
 
 
 def all_cells(path: Path, site: SiteMapping) -> dict[str, pl.DataFrame]:
